@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"github.com/kubevitals/kubevitals/operator"
+)
+
+// serveFlags are the flags of every command that serves.
+type serveFlags struct {
+	listen    string
+	logLevel  string
+	logFormat string
+	pprof     bool
+}
+
+func (f *serveFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", ":8080", "address to serve on, host:port")
+	flags.StringVar(&f.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "text", "how to log: text or json")
+	flags.BoolVar(&f.pprof, "pprof", false, "serve Go's profiles under /debug/pprof/")
+	fixedValues(cmd, "log-level", "debug", "info", "warn", "error")
+	fixedValues(cmd, "log-format", "text", "json")
+}
+
+// fixedValues completes a flag that takes one of some words.
+func fixedValues(cmd *cobra.Command, flag string, values ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
+
+// logger returns the logger that the flags ask for. Libraries that log on their
+// own are heard at level debug only: what matters of it is logged here, once.
+func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: expected debug, info, warn or error", f.logLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	var log *slog.Logger
+	switch strings.ToLower(f.logFormat) {
+	case "text":
+		log = slog.New(slog.NewTextHandler(w, opts))
+	case "json":
+		log = slog.New(slog.NewJSONHandler(w, opts))
+	default:
+		return nil, fmt.Errorf("--log-format %q: expected text or json", f.logFormat)
+	}
+	if level > slog.LevelDebug {
+		klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	} else {
+		klog.SetSlogLogger(log)
+	}
+	return log, nil
+}
+
+// open listens and returns an Operator that will serve there.
+func (f *serveFlags) open(log *slog.Logger) (*operator.Operator, net.Listener, error) {
+	ln, err := net.Listen("tcp", f.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, nil, fmt.Errorf("--listen %s: the port is in use, choose another", f.listen)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("--listen %s: %w", f.listen, err)
+	}
+	op := operator.New(operator.Options{Listener: ln, Logger: log})
+	op.SelfMetrics("kubevitals")
+	op.Expose("/metrics")
+	if f.pprof {
+		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
+		op.Handle("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
+		op.Handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
+		op.Handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
+	}
+	return op, ln, nil
+}
+
+// address returns how to reach a listener from this machine.
+func address(ln net.Listener) string {
+	host, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return ln.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

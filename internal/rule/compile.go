@@ -1,0 +1,265 @@
+package rule
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// CompileOptions say what a set is made of.
+type CompileOptions struct {
+	// Enable names the opt-in groups that are wanted.
+	Enable []string
+	// Legacy compiles the "each" block of a metric. Package crs provides it;
+	// without it such metrics are errors.
+	Legacy func(LegacyMetric) Evaluator
+}
+
+// LegacyMetric is a metric of the legacy dialect, with its labels merged from
+// the resource and the metric.
+type LegacyMetric struct {
+	// Reporter takes what is wrong with the metric.
+	Reporter Reporter
+	// Node is the metric itself, Each its each block.
+	Node, Each *yaml.Node
+	// CommonLabels are labels with fixed values.
+	CommonLabels map[string]string
+	// LabelsFromPath are paths from the object by label name or pattern.
+	LabelsFromPath map[string][]string
+}
+
+// Evaluator makes the samples of one metric from the object of a [Context]. It
+// is shared by all objects and goroutines.
+type Evaluator interface {
+	Eval(c *Context)
+}
+
+// Set is a compiled set of rules. It never changes.
+type Set struct {
+	families  []metric.Desc
+	resources []*resourceRules
+}
+
+// resourceRules is a compiled entry of spec.resources.
+type resourceRules struct {
+	document string
+	gvk      GVK
+	outer    []outerLabel
+	metrics  []compiledMetric
+}
+
+// outerLabel is a label that all metrics of a resource share and that depends
+// on the object only.
+type outerLabel struct {
+	name  string
+	value expr
+}
+
+type compiledMetric struct {
+	family int
+	unique bool // it can give one sample of its family at most
+	eval   Evaluator
+}
+
+// compiler gathers families while documents are compiled.
+type compiler struct {
+	opts     CompileOptions
+	families map[string]*familyUse
+	groups   map[string]bool // opt-in groups seen
+	list     Diagnostics
+}
+
+type familyUse struct {
+	desc metric.Desc
+	at   Position
+	uses []*compiledMetric
+}
+
+// Source is the documents of one file, as [Parse] returned them.
+type Source struct {
+	// File stands in the positions of findings.
+	File string
+	// Documents are compiled in order.
+	Documents []*Document
+}
+
+// Compile compiles the documents of some files into one set. Rule order is the
+// order of the files. All findings are returned at once; the set is usable when
+// [Diagnostics.Err] is nil.
+func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
+	c := &compiler{opts: opts, families: make(map[string]*familyUse), groups: make(map[string]bool)}
+	set := &Set{}
+	for _, src := range sources {
+		for _, d := range src.Documents {
+			for i := range d.resources {
+				set.resources = append(set.resources, c.resource(src.File, d, &d.resources[i]))
+			}
+		}
+	}
+	for _, group := range opts.Enable {
+		if !c.groups[group] {
+			known := slices.Sorted(maps.Keys(c.groups))
+			c.list = append(c.list, Diagnostic{
+				Position: Position{File: "--enable"},
+				Message:  fmt.Sprintf("no rule has the group %q: the loaded rules have %s%s", group, orNone(known), suggest(group, known)),
+			})
+		}
+	}
+	c.number(set)
+	return set, c.list
+}
+
+func orNone(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+// number gives families their places in the order of their names.
+func (c *compiler) number(set *Set) {
+	for i, name := range slices.Sorted(maps.Keys(c.families)) {
+		f := c.families[name]
+		set.families = append(set.families, f.desc)
+		for _, m := range f.uses {
+			m.family = i
+			m.unique = m.unique && len(f.uses) == 1
+		}
+	}
+}
+
+func (c *compiler) enabled(group string) bool {
+	if group == "" {
+		return true
+	}
+	c.groups[group] = true
+	return slices.Contains(c.opts.Enable, group)
+}
+
+func (c *compiler) resource(file string, d *Document, s *resourceSpec) *resourceRules {
+	r := Reporter{file: file, list: &c.list}
+	out := &resourceRules{document: d.Name, gvk: s.gvk}
+	base := c.baseLabels(r, d, s)
+	for _, l := range base {
+		out.outer = append(out.outer, outerLabel{l.name, l.value})
+	}
+	enabled := c.enabled(s.enable)
+	out.metrics = make([]compiledMetric, 0, len(s.metrics))
+	for i := range s.metrics {
+		m := &s.metrics[i]
+		if !c.enabled(m.enable) || !enabled || m.name == "" {
+			continue
+		}
+		rm := r.In("metric %q", m.name)
+		out.metrics = append(out.metrics, compiledMetric{})
+		cm := &out.metrics[len(out.metrics)-1]
+		if m.each != nil {
+			cm.eval = c.legacy(rm, s, m)
+		} else {
+			f := c.form(rm, out.outer, m)
+			cm.eval, cm.unique = f, len(f.scopes) == 0
+		}
+		c.family(rm, d, s, m, cm)
+	}
+	return out
+}
+
+// family registers a metric with its family. Types must agree; the first help
+// stays.
+func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpec, cm *compiledMetric) {
+	desc := metric.Desc{Name: m.name, Help: m.help, Unit: m.unit, Type: m.typ}
+	if t, ok := cm.eval.(interface{ Type() metric.Type }); ok {
+		desc.Type = t.Type()
+	}
+	prefix := s.prefix
+	if prefix == nil && d.Legacy() {
+		legacyPrefix := "kube_customresource"
+		prefix = &legacyPrefix
+	}
+	if prefix != nil && *prefix != "" {
+		desc.Name = *prefix + "_" + m.name
+	}
+	if err := desc.Validate(); err != nil {
+		r.Errorf(m.pos, "%v", err)
+		return
+	}
+	f := c.families[desc.Name]
+	if f == nil {
+		f = &familyUse{desc: desc, at: Position{File: r.file, Line: m.pos.Line}}
+		c.families[desc.Name] = f
+	}
+	if f.desc.Type != desc.Type {
+		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, f.at)
+		return
+	}
+	f.uses = append(f.uses, cm)
+}
+
+func (c *compiler) legacy(r Reporter, s *resourceSpec, m *metricSpec) Evaluator {
+	if c.opts.Legacy == nil {
+		r.Errorf(m.each, "metrics with each are not read here")
+		return nil
+	}
+	l := LegacyMetric{
+		Reporter: r, Node: m.pos, Each: m.each,
+		CommonLabels: make(map[string]string), LabelsFromPath: make(map[string][]string),
+	}
+	for _, label := range slices.Concat(s.commonLabels, m.commonLabels) {
+		l.CommonLabels[label.name] = label.value
+	}
+	for _, label := range slices.Concat(s.labelsFromPath, m.labelsFromPath) {
+		l.LabelsFromPath[label.name] = label.path
+	}
+	return c.opts.Legacy(l)
+}
+
+// baseLabels are the labels of all metrics of a resource, sorted by name: those
+// of the document and those of the resource, which win.
+func (c *compiler) baseLabels(r Reporter, d *Document, s *resourceSpec) []boundLabel {
+	labels := labelTable{}
+	if d.Legacy() {
+		for name, src := range map[string]string{
+			"customresource_group": "gvk.group", "customresource_kind": "gvk.kind", "customresource_version": "gvk.version",
+		} {
+			a, _, _ := parseAlternative(src, baseNames)
+			labels.set(name, expr{a})
+		}
+	}
+	labels.add(r, d.labels, baseNames)
+	labels.add(r, s.labels, baseNames)
+	return labels.sorted()
+}
+
+var baseNames = names{slotObject: "object", slotGVK: "gvk"}
+
+// boundLabel is a label with its compiled value.
+type boundLabel struct {
+	name  string
+	value expr
+}
+
+// labelTable holds labels by name; a later one replaces an earlier one.
+type labelTable map[string]expr
+
+func (t labelTable) set(name string, value expr) { t[name] = value }
+
+func (t labelTable) add(r Reporter, specs []labelSpec, scope names) {
+	for _, l := range specs {
+		t.set(l.name, r.compile(l.value, scope))
+	}
+}
+
+func (t labelTable) sorted() []boundLabel {
+	out := make([]boundLabel, 0, len(t))
+	for name, value := range t {
+		out = append(out, boundLabel{name, value})
+	}
+	slices.SortFunc(out, func(a, b boundLabel) int { return cmp.Compare(a.name, b.name) })
+	return out
+}

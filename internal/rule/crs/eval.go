@@ -1,0 +1,201 @@
+package crs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// series is one result of an each block: the labels of its own and the value.
+type series struct {
+	labels labelSet
+	value  float64
+}
+
+// Eval makes the samples of the metric. Samples of one object are in the order
+// of their own labels.
+func (e *each) Eval(c *rule.Context) {
+	base := labelSet(c.Base(nil))
+	for _, l := range e.commonLabels {
+		base = base.set(l.Name, l.Value)
+	}
+	base = e.outer.apply(base, c.Object())
+
+	var out []series
+	v := e.path.get(c.Object())
+	switch e.typ {
+	case metric.Info:
+		out = e.info(v)
+	case metric.StateSet:
+		out = e.stateSet(c, v)
+	default:
+		out = e.gauge(c, v)
+	}
+	for i := range out {
+		metric.SortLabels(out[i].labels)
+	}
+	slices.SortStableFunc(out, func(a, b series) int { return metric.CompareLabels(a.labels, b.labels) })
+	for _, s := range out {
+		labels := slices.Clone(base)
+		for _, l := range s.labels {
+			labels = labels.set(l.Name, l.Value)
+		}
+		c.Emit(labels.sorted(), s.value)
+	}
+}
+
+// gauge: a scalar is one series, a list one per element, a map one per key.
+func (e *each) gauge(c *rule.Context, v any) []series {
+	switch x := v.(type) {
+	case nil:
+		if e.nilIsZero {
+			return []series{{value: 0}}
+		}
+		return nil
+	case []any:
+		var out []series
+		for i, element := range x {
+			s, err := e.gaugeOf(element)
+			switch {
+			case err != nil:
+				c.Fail(rule.ReasonValue, fmt.Errorf("element %d: %w", i, err))
+			case s != nil:
+				out = append(out, *s)
+			}
+		}
+		return out
+	case map[string]any:
+		return e.gaugeOfMap(x)
+	default:
+		s, err := e.gaugeOf(v)
+		if err != nil {
+			c.Fail(rule.ReasonValue, err)
+		}
+		if s == nil {
+			return nil
+		}
+		return []series{*s}
+	}
+}
+
+// gaugeOf gives the series of one value, or nil when valueFrom leads nowhere.
+func (e *each) gaugeOf(v any) (*series, error) {
+	value := e.valueFrom.get(v)
+	if value == nil {
+		if !e.nilIsZero {
+			return nil, nil
+		}
+		value = false
+	}
+	n, err := rule.ToNumber(value)
+	if err != nil {
+		return nil, err
+	}
+	return &series{labels: e.inner.apply(nil, v), value: n}, nil
+}
+
+// gaugeOfMap gives a series for each key that has a number: the value of the
+// key that valueFrom names, or what valueFrom leads to in each child. Labels of
+// the map replace those of the child. Children without a number are left out
+// silently.
+func (e *each) gaugeOfMap(m map[string]any) []series {
+	var out []series
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		var s *series
+		if e.valueKey != "" && key == e.valueKey {
+			n, err := rule.ToNumber(m[key])
+			if m[key] == nil && e.nilIsZero {
+				n, err = 0, nil
+			}
+			if err != nil {
+				continue
+			}
+			s = &series{labels: e.inner.apply(nil, m[key]), value: n}
+		} else {
+			var err error
+			if s, err = e.gaugeOf(m[key]); err != nil || s == nil {
+				continue
+			}
+			if e.nilIsZero && e.valueKey != "" && m[e.valueKey] != nil && e.valueFrom.get(m[key]) == nil {
+				continue // a sibling of the value: a zero for it would be the same series again
+			}
+		}
+		if e.labelFromKey != "" {
+			labels := labelSet{{Name: e.labelFromKey, Value: key}}
+			for _, l := range s.labels {
+				labels = labels.set(l.Name, l.Value)
+			}
+			s.labels = labels
+		}
+		s.labels = e.inner.apply(s.labels, m)
+		out = append(out, *s)
+	}
+	return out
+}
+
+// info: one series per element of a list; one for a map, and one for each of
+// its children that has a label.
+func (e *each) info(v any) []series {
+	var out []series
+	add := func(labels labelSet) {
+		if len(labels) > 0 {
+			out = append(out, series{labels, 1})
+		}
+	}
+	switch x := v.(type) {
+	case nil:
+	case []any:
+		for _, element := range x {
+			if element != nil {
+				add(e.inner.apply(nil, element))
+			}
+		}
+	case map[string]any:
+		add(e.inner.apply(nil, x))
+		for _, key := range slices.Sorted(maps.Keys(x)) {
+			labels := e.inner.apply(nil, x[key])
+			if e.labelFromKey != "" {
+				labels = e.inner.apply(labelSet{{Name: e.labelFromKey, Value: key}}, x[key])
+			}
+			add(labels)
+		}
+	default:
+		add(e.inner.apply(nil, v))
+	}
+	return out
+}
+
+// stateSet: one series per listed state, 1 for the current one; for a list, of
+// each element.
+func (e *each) stateSet(c *rule.Context, v any) []series {
+	var out []series
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, element := range list {
+		value := element
+		if len(e.valueFrom) > 0 {
+			value = e.valueFrom.get(element)
+		}
+		if value == nil {
+			continue
+		}
+		current, ok := value.(string)
+		if !ok {
+			c.Fail(rule.ReasonState, fmt.Errorf("a state must be text, found a %T", value))
+			continue
+		}
+		for _, state := range e.list {
+			s := series{labels: e.inner.apply(labelSet{{Name: e.labelName, Value: state}}, element)}
+			if state == current {
+				s.value = 1
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}

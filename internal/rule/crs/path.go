@@ -1,0 +1,106 @@
+package crs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+)
+
+// path is a compiled list of path segments.
+type path []segment
+
+// segment is one step: a key, an index into a list, or a [key=value] match.
+type segment struct {
+	text    string
+	index   int
+	isIndex bool
+	key     string // of key=value
+	value   string
+	isPair  bool // written as key=value, in brackets or not
+	bracket bool
+}
+
+func compilePath(segments []string) (path, error) {
+	p := make(path, 0, len(segments))
+	for _, text := range segments {
+		s := segment{text: text}
+		if i, err := strconv.Atoi(text); err == nil {
+			s.index, s.isIndex = i, true
+		}
+		inner := text
+		if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+			s.bracket = true
+			inner = text[1 : len(text)-1]
+		}
+		s.key, s.value, s.isPair = strings.Cut(inner, "=")
+		if s.bracket && !s.isPair {
+			return nil, fmt.Errorf("path segment %q: a lookup in a list is written [key=value]", text)
+		}
+		p = append(p, s)
+	}
+	return p, nil
+}
+
+// get returns what the path leads to, or nil. The empty path leads to v itself.
+func (p path) get(v any) any {
+	for i := range p {
+		if v = p[i].get(v); v == nil {
+			return nil
+		}
+	}
+	return v
+}
+
+func (s *segment) get(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		if s.isPair && !s.bracket {
+			if s.matches(x[s.key]) {
+				return x[s.key]
+			}
+			return x[s.text]
+		}
+		return x[s.text]
+	case []any:
+		if s.isIndex {
+			i := s.index
+			if i < 0 {
+				i += len(x)
+			}
+			if i < 0 || i >= len(x) {
+				return nil
+			}
+			return x[i]
+		}
+		if s.isPair {
+			for _, e := range x {
+				if m, ok := e.(map[string]any); ok && s.matches(m[s.key]) {
+					return m
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// matches compares as kube-state-metrics does: as text, as numbers or as
+// booleans, whichever fits first.
+func (s *segment) matches(v any) bool {
+	switch x := v.(type) {
+	case nil, map[string]any, []any:
+		return false
+	case string:
+		if x == s.value {
+			return true
+		}
+	case bool:
+		if b, err := strconv.ParseBool(strings.ToLower(s.value)); err == nil && b == x {
+			return true
+		}
+	}
+	a, errA := rule.ToNumber(v)
+	b, errB := rule.ToNumber(s.value)
+	return errA == nil && errB == nil && a == b
+}

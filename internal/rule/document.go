@@ -1,0 +1,294 @@
+package rule
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// The kinds of rule documents.
+const (
+	KindMetricRules                = "MetricRules"
+	KindCustomResourceStateMetrics = "CustomResourceStateMetrics"
+)
+
+// GVK names a kind of object. In a rule an empty version stands for the best
+// one that is served.
+type GVK struct {
+	Group, Version, Kind string
+}
+
+// String returns group/version/kind, without the parts that are empty.
+func (g GVK) String() string {
+	return strings.Join(slices.DeleteFunc([]string{g.Group, g.Version, g.Kind}, func(s string) bool { return s == "" }), "/")
+}
+
+// Compare orders kinds by group, kind and version.
+func (g GVK) Compare(other GVK) int {
+	return cmp.Or(cmp.Compare(g.Group, other.Group), cmp.Compare(g.Kind, other.Kind), cmp.Compare(g.Version, other.Version))
+}
+
+// Document is one parsed rule document.
+type Document struct {
+	// Name is metadata.name, or the file's name without it.
+	Name string
+	// Kind is one of the two document kinds.
+	Kind string
+
+	labels    []labelSpec
+	resources []resourceSpec
+}
+
+// Legacy reports whether the document is read as kube-state-metrics reads it.
+func (d *Document) Legacy() bool { return d.Kind == KindCustomResourceStateMetrics }
+
+// resourceSpec is an entry of spec.resources.
+type resourceSpec struct {
+	pos            *yaml.Node
+	gvk            GVK
+	prefix         *string
+	enable         string
+	labels         []labelSpec
+	commonLabels   []constLabel
+	labelsFromPath []pathLabel
+	errorLogV      string
+	metrics        []metricSpec
+}
+
+// labelSpec is a label whose value is the first of some expressions that is
+// present.
+type labelSpec struct {
+	name  string
+	pos   *yaml.Node
+	value exprSpec
+}
+
+type constLabel struct{ name, value string }
+
+type pathLabel struct {
+	name string
+	pos  *yaml.Node
+	path []string
+}
+
+// ParseOptions say how a file is to be read.
+type ParseOptions struct {
+	// Legacy reads the document as a CustomResourceStateMetrics configuration
+	// whatever its kind says, as kube-state-metrics does.
+	Legacy bool
+}
+
+// Parse reads the documents of one file. name stands in the positions. All
+// findings are returned at once; the documents are usable when
+// [Diagnostics.Err] is nil.
+func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostics) {
+	var list Diagnostics
+	r := Reporter{file: name, list: &list}
+	var docs []*Document
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			list = append(list, yamlDiagnostic(name, err))
+			return nil, list
+		}
+		n := resolve(root.Content[0])
+		switch {
+		case isNull(n):
+		case size(n, maxNodes) > maxNodes:
+			r.Errorf(n, "the document has more than %d values", maxNodes)
+		default:
+			if d := r.document(n, opts, len(docs) > 0); d != nil {
+				docs = append(docs, d)
+			}
+		}
+	}
+	if len(docs) == 0 && list.Err() == nil {
+		r.Errorf(nil, "the file has no rules: expected a document of kind %s or %s", KindMetricRules, KindCustomResourceStateMetrics)
+	}
+	for _, d := range docs {
+		if d.Name == "" {
+			d.Name = name
+		}
+	}
+	return docs, list
+}
+
+// yamlDiagnostic takes the line out of an error of the YAML library.
+func yamlDiagnostic(file string, err error) Diagnostic {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	d := Diagnostic{Position: Position{File: file}, Message: "not valid YAML: " + message}
+	var line int
+	if _, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil {
+		d.Line = line
+		_, rest, _ := strings.Cut(message, ": ")
+		d.Message = "not valid YAML: " + rest
+	}
+	return d
+}
+
+// document reads one document, inside the Helm wrapper of kube-state-metrics'
+// chart or not.
+func (r Reporter) document(n *yaml.Node, opts ParseOptions, further bool) *Document {
+	if n.Kind != yaml.MappingNode {
+		r.Errorf(n, "expected a rule document, found %s", kindName(n))
+		return nil
+	}
+	if wrapper := lookup(n, "customResourceState"); wrapper != nil {
+		config := lookup(wrapper, "config")
+		if config == nil || config.Kind != yaml.MappingNode {
+			r.Errorf(wrapper, "customResourceState has no config")
+			return nil
+		}
+		n = config
+	}
+	d := &Document{}
+	if kind := lookup(n, "kind"); kind != nil {
+		d.Kind = kind.Value
+	}
+	if opts.Legacy && d.Kind != KindMetricRules {
+		d.Kind = KindCustomResourceStateMetrics
+	}
+	switch {
+	case d.Legacy() && further:
+		r.Warnf(n, "only the first %s document of a file is read, as kube-state-metrics does: give this one a file of its own", d.Kind)
+		return nil
+	case d.Legacy(), d.Kind == KindMetricRules:
+	case d.Kind == "":
+		r.Errorf(n, "the document has no kind: expected %s or %s", KindMetricRules, KindCustomResourceStateMetrics)
+		return nil
+	default:
+		r.Errorf(lookup(n, "kind"), "unknown kind %q: expected %s or %s%s", d.Kind, KindMetricRules, KindCustomResourceStateMetrics,
+			suggest(d.Kind, []string{KindMetricRules, KindCustomResourceStateMetrics}))
+		return nil
+	}
+	r.documentFields(n, d)
+	return d
+}
+
+const apiVersion = "kubevitals.io/v1alpha1"
+
+func (r Reporter) documentFields(n *yaml.Node, d *Document) {
+	ignore := func(*yaml.Node) {}
+	hasSpec := false
+	r.Fields(n, d.Legacy(), map[string]func(*yaml.Node){
+		"apiVersion": func(v *yaml.Node) {
+			if !d.Legacy() && v.Value != apiVersion {
+				r.Errorf(v, "apiVersion is %q: this version reads %s", v.Value, apiVersion)
+			}
+		},
+		"kind": ignore,
+		"metadata": func(v *yaml.Node) {
+			r.Fields(v, true, map[string]func(*yaml.Node){"name": r.Text(&d.Name), "labels": ignore, "annotations": ignore, "namespace": ignore})
+		},
+		"spec": func(v *yaml.Node) {
+			hasSpec = true
+			r.fields(v, d.Legacy(), map[string]func(*yaml.Node){
+				"labels": func(v *yaml.Node) { d.labels = r.labels(v) },
+				"resources": func(v *yaml.Node) {
+					r.Each(v, func(item *yaml.Node) { d.resources = append(d.resources, r.resource(item, d.Legacy())) })
+				},
+			}, []string{"limits"})
+		},
+	})
+	if len(d.resources) == 0 {
+		hint := ""
+		if !hasSpec && lookup(n, "resources") != nil {
+			hint = ": they belong under spec"
+		}
+		r.Errorf(n, "the document has no resources%s", hint)
+	}
+}
+
+func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
+	s := resourceSpec{pos: n}
+	r.fields(n, legacy, map[string]func(*yaml.Node){
+		"groupVersionKind": func(v *yaml.Node) {
+			r.Fields(v, legacy, map[string]func(*yaml.Node){
+				"group": r.Text(&s.gvk.Group), "version": r.Text(&s.gvk.Version), "kind": r.Text(&s.gvk.Kind),
+			})
+		},
+		"metricNamePrefix": func(v *yaml.Node) { s.prefix = new(string); r.Text(s.prefix)(v) },
+		"enable":           r.Text(&s.enable),
+		"labels":           func(v *yaml.Node) { s.labels = r.labels(v) },
+		"commonLabels":     func(v *yaml.Node) { s.commonLabels = r.constLabels(v) },
+		"labelsFromPath":   func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
+		"resourcePlural":   func(*yaml.Node) {}, // the API server knows better
+		"errorLogV":        r.Text(&s.errorLogV),
+		"metrics": func(v *yaml.Node) {
+			r.Each(v, func(item *yaml.Node) { s.metrics = append(s.metrics, r.metric(item, legacy)) })
+		},
+	}, []string{"discover", "selector", "fieldSelector", "lookup", "limits"})
+	if s.gvk.Version == "*" {
+		s.gvk.Version = ""
+	}
+	if s.gvk.Kind == "" && !legacy {
+		r.Errorf(n, "the resource has no groupVersionKind.kind")
+	}
+	if s.gvk.Kind == "" {
+		s.gvk.Kind = "*"
+	}
+	return s
+}
+
+func (r Reporter) labels(n *yaml.Node) []labelSpec {
+	var out []labelSpec
+	r.Pairs(n, func(key, value *yaml.Node) {
+		if !metric.IsLabelName(key.Value) {
+			r.Errorf(key, "label name %q does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
+			return
+		}
+		out = append(out, labelSpec{key.Value, key, r.expr(value)})
+	})
+	return out
+}
+
+func (r Reporter) constLabels(n *yaml.Node) []constLabel {
+	var out []constLabel
+	r.Pairs(n, func(key, value *yaml.Node) {
+		c := constLabel{name: key.Value}
+		if !metric.IsLabelName(key.Value) {
+			r.Errorf(key, "label name %q does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
+			return
+		}
+		r.Text(&c.value)(value)
+		out = append(out, c)
+	})
+	return out
+}
+
+func (r Reporter) pathLabels(n *yaml.Node) []pathLabel {
+	var out []pathLabel
+	r.Pairs(n, func(key, value *yaml.Node) {
+		p := pathLabel{name: key.Value, pos: key}
+		r.Texts(&p.path)(value)
+		out = append(out, p)
+	})
+	return out
+}
+
+// lookup returns the value of a key of a mapping, or nil.
+func lookup(n *yaml.Node, key string) *yaml.Node {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return resolve(n.Content[i+1])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// exprSpec is an expression as it is written, or a list of which the first
+// present one counts.
+type exprSpec struct {
+	alternatives []*yaml.Node
+}
+
+func (e exprSpec) empty() bool { return len(e.alternatives) == 0 }
+
+// expr reads an expression: a scalar or a list of scalars.
+func (r Reporter) expr(n *yaml.Node) exprSpec {
+	if n.Kind != yaml.SequenceNode {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}, Line: n.Line, Column: n.Column}
+	}
+	var e exprSpec
+	r.Each(n, func(item *yaml.Node) {
+		if item.Kind != yaml.ScalarNode || item.Value == "" {
+			r.Errorf(item, "expected an expression, found %s", kindName(item))
+			return
+		}
+		e.alternatives = append(e.alternatives, item)
+	})
+	return e
+}
+
+// expr is a compiled expression list: the first alternative that is present.
+type expr []alternative
+
+// alternative is a literal, or a variable and the steps from it.
+type alternative struct {
+	literal any
+	slot    int
+	path    Path
+}
+
+// depth is the innermost scope that the expression reads; literals read none.
+func (e expr) depth() int {
+	d := 0
+	for _, a := range e {
+		d = max(d, a.slot)
+	}
+	return d
+}
+
+// eval returns the value of the expression, or nil when all alternatives are
+// absent.
+func (e expr) eval(vars []any) any {
+	for i := range e {
+		if e[i].literal != nil {
+			return e[i].literal
+		}
+		if v := e[i].path.Walk(vars[e[i].slot]); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// names are the variables in scope: the slot of a name is its index.
+type names []string
+
+// Slots of the variables that are always there.
+const (
+	slotObject = iota
+	slotGVK
+	firstScope
+)
+
+// compile turns an expression into its executable form.
+func (r Reporter) compile(e exprSpec, scope names) expr {
+	out := make(expr, 0, len(e.alternatives))
+	for _, n := range e.alternatives {
+		a, offset, err := parseAlternative(n.Value, scope)
+		if err != nil {
+			at := *n
+			if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+				at.Column += offset
+				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+					at.Column++
+				}
+			}
+			r.Errorf(&at, "expression %q: %v", n.Value, err)
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// parseAlternative parses a plain path or a literal. The offset says where in
+// the source an error is.
+func parseAlternative(src string, scope names) (a alternative, offset int, err error) {
+	if literal, ok := parseLiteral(src); ok {
+		return alternative{literal: literal}, 0, nil
+	}
+	name := src[:identifier(src)]
+	if name == "" {
+		return a, 0, errNotPlain
+	}
+	path, offset, err := parseSteps(src, len(name))
+	if err != nil {
+		return a, offset, err
+	}
+	slot := slices.Index(scope, name)
+	if slot < 0 {
+		return a, 0, fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(scope, ", "), suggest(name, scope))
+	}
+	return alternative{slot: slot, path: path}, 0, nil
+}
+
+var errNotPlain = fmt.Errorf("not a plain path: this version reads a name followed by .field, [\"key\"], [0] or [key=value] (CEL is not available)")
+
+// parseLiteral parses a CEL literal: a quoted string without escapes, a number,
+// true or false.
+func parseLiteral(src string) (any, bool) {
+	if n := len(src); n >= 2 && (src[0] == '\'' || src[0] == '"') && src[n-1] == src[0] {
+		text := src[1 : n-1]
+		return text, !strings.ContainsAny(text, string(src[0])+`\`)
+	}
+	if src == "true" || src == "false" {
+		return src == "true", true
+	}
+	if c := src[0]; c != '-' && (c < '0' || c > '9') {
+		return nil, false
+	}
+	if i, err := strconv.ParseInt(src, 10, 64); err == nil {
+		return i, true
+	}
+	f, err := strconv.ParseFloat(src, 64)
+	return f, err == nil
+}
+
+// identifier returns the length of the identifier that s starts with.
+func identifier(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// parseSteps parses the steps of src from index i on.
+func parseSteps(src string, i int) (Path, int, error) {
+	var path Path
+	for i < len(src) {
+		switch src[i] {
+		case '.':
+			n := identifier(src[i+1:])
+			if n == 0 {
+				return nil, i, stepError(src[i+1:])
+			}
+			path = append(path, Field(src[i+1:i+1+n]))
+			i += 1 + n
+		case '[':
+			step, n, err := parseBracket(src[i:])
+			if err != nil {
+				return nil, i, err
+			}
+			path = append(path, step)
+			i += n
+		default:
+			return nil, i, errNotPlain
+		}
+	}
+	return path, 0, nil
+}
+
+func stepError(rest string) error {
+	if rest == "" {
+		return fmt.Errorf("the path ends in a dot")
+	}
+	return fmt.Errorf("a field name must match [a-zA-Z_][a-zA-Z0-9_]*: write others as [\"key\"]")
+}
+
+// parseBracket parses a step in brackets at the start of s and returns its
+// length.
+func parseBracket(s string) (Step, int, error) {
+	if len(s) > 2 && (s[1] == '"' || s[1] == '\'') {
+		end := strings.IndexByte(s[2:], s[1])
+		if end < 0 || 2+end+1 >= len(s) || s[2+end+1] != ']' {
+			return Step{}, 0, fmt.Errorf("the key is not closed: expected %c]", s[1])
+		}
+		return Field(s[2 : 2+end]), 2 + end + 2, nil
+	}
+	end := strings.IndexByte(s, ']')
+	if end < 0 {
+		return Step{}, 0, fmt.Errorf("the bracket is not closed")
+	}
+	inner := s[1:end]
+	if i, err := strconv.Atoi(inner); err == nil {
+		return Index(i), end + 1, nil
+	}
+	key, value, ok := strings.Cut(inner, "=")
+	if !ok || key == "" || strings.HasPrefix(value, "=") {
+		return Step{}, 0, errNotPlain
+	}
+	return Match(key, value), end + 1, nil
+}

@@ -1,0 +1,139 @@
+package rule
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// form is a compiled metric in the new form.
+type form struct {
+	typ      metric.Type
+	scopes   []scope
+	vars     int // how many variables there are
+	labels   []label
+	byDepth  [][]int // the labels that are known once scope i has been entered
+	spreads  []spread
+	value    expr
+	valueMap map[string]float64
+	fallback *float64
+	states   []string
+	state    int // index of the state label
+}
+
+// scope is a compiled forEach entry.
+type scope struct {
+	slot, key, index int // variables; 0 where there is none
+	in, where        expr
+	one              bool
+}
+
+// label is one label of a form: either one that the resource's metrics share
+// (outer >= 0) or one of its own. Labels are sorted by name.
+type label struct {
+	name  string
+	outer int
+	value expr
+}
+
+type spread struct {
+	from        expr
+	prefix      string
+	allow, deny []string
+}
+
+// form compiles a metric in the new form.
+func (c *compiler) form(r Reporter, outer []outerLabel, m *metricSpec) *form {
+	f := &form{typ: m.typ, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
+	scope := slices.Clone(baseNames)
+	depths := []int{0, 0}
+	for i := range m.forEach {
+		s := &m.forEach[i]
+		compiled := f.scope(r, s, &scope)
+		for len(depths) < len(scope) {
+			depths = append(depths, i+1)
+		}
+		compiled.where = r.compile(s.where, scope)
+		f.scopes = append(f.scopes, compiled)
+	}
+	f.vars = len(scope)
+	f.bindLabels(r, outer, m, scope)
+	f.byDepth = make([][]int, len(f.scopes)+1)
+	for i, l := range f.labels {
+		if l.outer < 0 && i != f.state {
+			d := 0
+			for _, a := range l.value {
+				d = max(d, depths[a.slot])
+			}
+			f.byDepth[d] = append(f.byDepth[d], i)
+		}
+	}
+	for i := range m.spread {
+		s := &m.spread[i]
+		f.spreads = append(f.spreads, spread{r.compile(s.from, scope), s.prefix, s.allow, s.deny})
+	}
+	f.value = r.compile(m.value, scope)
+	return f
+}
+
+// scope declares the names of a forEach entry. Its "in" sees only the names
+// before it.
+func (f *form) scope(r Reporter, s *scopeSpec, scope *names) scope {
+	compiled := compiledScope(r.compile(s.in, *scope), s.one)
+	declare := func(name string) int {
+		switch {
+		case name == "":
+			return 0
+		case identifier(name) != len(name):
+			r.Errorf(s.pos, "scope name %q does not match [a-zA-Z_][a-zA-Z0-9_]*", name)
+		case slices.Contains(*scope, name):
+			r.Errorf(s.pos, "the name %q is taken already", name)
+		}
+		*scope = append(*scope, name)
+		return len(*scope) - 1
+	}
+	compiled.slot, compiled.key, compiled.index = declare(s.as), declare(s.key), declare(s.index)
+	return compiled
+}
+
+func compiledScope(in expr, one bool) scope { return scope{in: in, one: one} }
+
+// bindLabels puts the metric's labels together: what the resource's metrics
+// share, then its common labels, its labels from paths, its own labels.
+func (f *form) bindLabels(r Reporter, outer []outerLabel, m *metricSpec, scope names) {
+	own := labelTable{}
+	for _, l := range m.commonLabels {
+		own.set(l.name, expr{{literal: l.value}})
+	}
+	for _, l := range m.labelsFromPath {
+		if strings.Contains(l.name, "*") {
+			r.Errorf(l.pos, "labelsFromPath %q: write spread: [{from: ...}] in a metric of this form", l.name)
+			continue
+		}
+		path := make(Path, len(l.path))
+		for i, key := range l.path {
+			path[i] = Field(key)
+		}
+		own.set(metric.SanitizeLabelName(l.name), expr{{slot: slotObject, path: path}})
+	}
+	own.add(r, m.labels, scope)
+	if f.typ == metric.StateSet && m.stateLabel != "" {
+		if own[m.stateLabel] != nil {
+			r.Errorf(m.pos, "label %q is the stateLabel", m.stateLabel)
+		}
+		own.set(m.stateLabel, expr{})
+	}
+	for _, l := range own.sorted() {
+		f.labels = append(f.labels, label{l.name, -1, l.value})
+	}
+	for i, o := range outer {
+		if own[o.name] == nil {
+			f.labels = append(f.labels, label{o.name, i, nil})
+		}
+	}
+	slices.SortFunc(f.labels, func(a, b label) int { return strings.Compare(a.name, b.name) })
+	if f.typ == metric.StateSet {
+		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
+	}
+}

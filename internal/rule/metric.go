@@ -1,0 +1,163 @@
+package rule
+
+import (
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// metricSpec is an entry of a resource's metrics, in the new form or, when each
+// is set, in the legacy one.
+type metricSpec struct {
+	pos                   *yaml.Node
+	name, help, unit      string
+	typ                   metric.Type
+	enable                string
+	forEach               []scopeSpec
+	labels                []labelSpec
+	spread                []spreadSpec
+	value                 exprSpec
+	valueMap              map[string]float64
+	fallback              *float64
+	states                []string
+	stateLabel            string
+	commonLabels          []constLabel
+	labelsFromPath        []pathLabel
+	each                  *yaml.Node
+	errorLogV             string
+	hasType, newFormField bool
+}
+
+// scopeSpec is an entry of forEach.
+type scopeSpec struct {
+	pos            *yaml.Node
+	as, key, index string
+	in, where      exprSpec
+	one            bool
+}
+
+type spreadSpec struct {
+	pos         *yaml.Node
+	from        exprSpec
+	prefix      string
+	allow, deny []string
+}
+
+var metricTypes = map[string]metric.Type{
+	"gauge": metric.Gauge, "counter": metric.Counter, "info": metric.Info, "stateSet": metric.StateSet,
+}
+
+func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
+	s := metricSpec{pos: n, typ: metric.Gauge}
+	if name := lookup(n, "name"); name != nil {
+		r = r.In("metric %q", name.Value)
+	}
+	own := func(fn func(*yaml.Node)) func(*yaml.Node) {
+		return func(v *yaml.Node) { s.newFormField = true; fn(v) }
+	}
+	r.fields(n, legacy, map[string]func(*yaml.Node){
+		"name":    r.Text(&s.name),
+		"help":    r.Text(&s.help),
+		"unit":    r.Text(&s.unit),
+		"enable":  r.Text(&s.enable),
+		"type":    own(func(v *yaml.Node) { s.typ = r.metricType(v) }),
+		"forEach": own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.forEach = append(s.forEach, r.scope(i)) }) }),
+		"labels":  own(func(v *yaml.Node) { s.labels = r.labels(v) }),
+		"spread":  own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.spread = append(s.spread, r.spread(i)) }) }),
+		"value":   own(func(v *yaml.Node) { s.value = r.expr(v) }),
+		"valueMap": own(func(v *yaml.Node) {
+			s.valueMap = make(map[string]float64)
+			r.Pairs(v, func(key, value *yaml.Node) {
+				var f *float64
+				if r.Number(&f)(value); f != nil {
+					s.valueMap[key.Value] = *f
+				}
+			})
+		}),
+		"default":        own(r.Number(&s.fallback)),
+		"states":         own(r.Texts(&s.states)),
+		"stateLabel":     own(r.Text(&s.stateLabel)),
+		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v) },
+		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
+		"errorLogV":      r.Text(&s.errorLogV),
+		"each":           func(v *yaml.Node) { s.each = v },
+	}, []string{"age", "aggregate", "limits", "onTransition"})
+	r.checkMetric(n, &s)
+	return s
+}
+
+func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
+	switch {
+	case s.name == "":
+		r.Errorf(n, "the metric has no name")
+	case s.each != nil && s.newFormField:
+		r.Errorf(n, "a metric has either each or type, forEach, labels, value: use one of the two forms")
+	case s.each != nil:
+	case s.typ == metric.Info && (!s.value.empty() || s.fallback != nil):
+		r.Errorf(n, "an info metric has no value: it is always 1")
+	case s.typ == metric.StateSet && (s.stateLabel == "" || len(s.states) == 0):
+		r.Errorf(n, "a stateSet needs states and a stateLabel")
+	case s.typ == metric.StateSet && !metric.IsLabelName(s.stateLabel):
+		r.Errorf(n, "stateLabel %q does not match [a-zA-Z_][a-zA-Z0-9_]*", s.stateLabel)
+	case s.typ != metric.StateSet && (s.stateLabel != "" || len(s.states) > 0):
+		r.Errorf(n, "states and stateLabel belong to type stateSet")
+	case s.typ == metric.StateSet && s.value.empty():
+		r.Errorf(n, "the metric has no value")
+	case s.typ == metric.StateSet && (s.fallback != nil || s.valueMap != nil):
+		r.Errorf(n, "a stateSet has no default and no valueMap")
+	case s.typ != metric.Info && s.value.empty() && s.fallback == nil:
+		r.Errorf(n, "the metric has neither a value nor a default")
+	}
+}
+
+func (r Reporter) metricType(n *yaml.Node) metric.Type {
+	t, ok := metricTypes[n.Value]
+	switch {
+	case n.Value == "histogram":
+		r.Errorf(n, "type histogram is not available in this version")
+	case !ok || n.Kind != yaml.ScalarNode:
+		r.Errorf(n, "unknown type %q: expected gauge, counter, info or stateSet%s", n.Value,
+			suggest(n.Value, []string{"gauge", "counter", "info", "stateSet"}))
+	}
+	return t
+}
+
+func (r Reporter) scope(n *yaml.Node) scopeSpec {
+	s := scopeSpec{pos: n}
+	r.Fields(n, false, map[string]func(*yaml.Node){
+		"as": r.Text(&s.as), "key": r.Text(&s.key), "index": r.Text(&s.index), "one": r.Bool(&s.one),
+		"in":    func(v *yaml.Node) { s.in = r.expr(v) },
+		"where": func(v *yaml.Node) { s.where = r.expr(v) },
+	})
+	if s.as == "" {
+		r.Errorf(n, "a forEach scope needs a name: as")
+	}
+	if s.in.empty() {
+		r.Errorf(n, "a forEach scope needs something to iterate over: in")
+	}
+	return s
+}
+
+func (r Reporter) spread(n *yaml.Node) spreadSpec {
+	s := spreadSpec{pos: n}
+	r.Fields(n, false, map[string]func(*yaml.Node){
+		"from":   func(v *yaml.Node) { s.from = r.expr(v) },
+		"prefix": r.Text(&s.prefix), "allow": r.globs(&s.allow), "deny": r.globs(&s.deny),
+	})
+	if s.from.empty() {
+		r.Errorf(n, "spread needs a map: from")
+	}
+	return s
+}
+
+// globs stores patterns that are known to be valid.
+func (r Reporter) globs(dst *[]string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.Texts(dst)(n)
+		for _, g := range *dst {
+			if err := checkGlob(g); err != nil {
+				r.Errorf(n, "pattern %q: %v", g, err)
+			}
+		}
+	}
+}

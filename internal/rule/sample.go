@@ -1,0 +1,169 @@
+package rule
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// emit gives the samples of the innermost scope.
+func (f *form) emit(c *Context) {
+	switch f.typ {
+	case metric.Info:
+		f.emitLabels(c, 1)
+	case metric.StateSet:
+		f.emitStates(c)
+	default:
+		if v, ok := f.number(c); ok {
+			f.emitLabels(c, v)
+		}
+	}
+}
+
+// number evaluates the value.
+func (f *form) number(c *Context) (float64, bool) {
+	v := f.value.eval(c.vars)
+	switch {
+	case v == nil && f.fallback != nil:
+		return *f.fallback, true
+	case v == nil:
+		return 0, false
+	case f.valueMap != nil:
+		s, _ := text(v)
+		n, ok := f.valueMap[s]
+		if !ok {
+			n, ok = f.valueMap["*"]
+		}
+		if !ok {
+			c.Fail(ReasonValue, fmt.Errorf("%q is not in the valueMap", s))
+		}
+		return n, ok
+	}
+	n, err := ToNumber(v)
+	if err == nil && f.typ == metric.Counter && !(n >= 0) {
+		err = fmt.Errorf("a counter cannot be %v", n)
+	}
+	if err != nil {
+		c.Fail(ReasonValue, err)
+		return 0, false
+	}
+	return n, true
+}
+
+// emitStates gives a sample for each listed state, and one for a current state
+// that is not listed.
+func (f *form) emitStates(c *Context) {
+	v := f.value.eval(c.vars)
+	if v == nil {
+		return
+	}
+	current, err := c.text(v)
+	if err != nil {
+		c.Fail(ReasonState, err)
+		return
+	}
+	listed := false
+	for _, state := range f.states {
+		c.values[f.state] = state
+		if state == current {
+			listed = true
+			f.emitLabels(c, 1)
+		} else {
+			f.emitLabels(c, 0)
+		}
+	}
+	if !listed {
+		c.Fail(ReasonUnlisted, fmt.Errorf("the state %q is not listed", current))
+		c.values[f.state] = current
+		f.emitLabels(c, 1)
+	}
+}
+
+// emitLabels puts the label set together and emits it.
+func (f *form) emitLabels(c *Context, value float64) {
+	labels := c.labels[:0]
+	for i := range f.labels {
+		if c.values[i] != "" {
+			labels = append(labels, metric.Label{Name: f.labels[i].name, Value: c.values[i]})
+		}
+	}
+	if len(f.spreads) > 0 {
+		for i := range f.spreads {
+			labels = f.spreads[i].append(c, f, labels)
+		}
+		metric.SortLabels(labels)
+	}
+	c.labels = labels
+	c.Emit(labels, value)
+}
+
+// append adds a label for each key of the spread's map. A name that two keys
+// give, or that the rule names elsewhere, gets a number, in key order: labels
+// of an object can take no other label's place.
+func (s *spread) append(c *Context, f *form, labels []metric.Label) []metric.Label {
+	from, ok := s.from.eval(c.vars).(map[string]any)
+	if !ok {
+		return labels
+	}
+	clear(c.taken)
+	for i := range f.labels {
+		c.taken[f.labels[i].name] = taken
+	}
+	for _, l := range labels { // of an earlier spread
+		c.taken[l.Name] = taken
+	}
+	keys := slices.Sorted(maps.Keys(from))
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		return len(s.allow) > 0 && !matchAny(s.allow, key) || matchAny(s.deny, key)
+	})
+	for _, key := range keys {
+		c.taken[c.labelName(s.prefix, key)]++
+	}
+	for _, key := range keys {
+		value, err := c.text(from[key])
+		if err != nil {
+			c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", key, err))
+			continue
+		}
+		name := c.labelName(s.prefix, key)
+		if c.taken[name] > 1 {
+			name = c.conflict(name)
+		}
+		if value != "" {
+			labels = append(labels, metric.Label{Name: name, Value: value})
+		}
+	}
+	return labels
+}
+
+// taken is more than any number of keys: the name cannot be had.
+const taken = 1 << 40
+
+// conflict returns the first free name_conflictN.
+func (c *Context) conflict(name string) string {
+	for n := 1; ; n++ {
+		candidate := name + "_conflict" + strconv.Itoa(n)
+		if c.taken[candidate] == 0 {
+			c.taken[candidate] = taken
+			return candidate
+		}
+	}
+}
+
+// labelName returns the label name of a key, from a cache if it can.
+func (c *Context) labelName(prefix, key string) string {
+	if prefix != "" {
+		key = prefix + key
+	}
+	name, ok := c.keys[key]
+	if !ok {
+		name = metric.SanitizeLabelName(key)
+		if len(c.keys) < maxCached {
+			c.keys[key] = name
+		}
+	}
+	return name
+}

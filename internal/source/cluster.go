@@ -1,0 +1,156 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/store"
+)
+
+var apiResource = schema.GroupResource{Resource: "apis"}
+
+// ClusterConfig says which cluster to read, and for which rules.
+type ClusterConfig struct {
+	REST *rest.Config
+	// Set asks for kinds; Store takes their objects.
+	Set   *rule.Set
+	Store *store.Store
+	Log   *slog.Logger
+	// Poll is how often Watch asks what the cluster serves, unless it may
+	// watch for it. The default is 10 seconds.
+	Poll time.Duration
+	// Cache is how long Scrape serves the last answer before it asks again.
+	Cache time.Duration
+}
+
+// Cluster reads objects from an API server. Use either [Cluster.Watch] or
+// [Cluster.Scrape].
+type Cluster struct {
+	ClusterConfig
+	discoverer *discoverer
+	objects    dynamic.Interface
+	metadata   metadata.Interface
+	requests   *requestCounter
+	core       bool
+	poke       chan struct{}
+
+	scraping sync.Mutex // one Scrape at a time; guards lastScrape and scraped
+	scraped  map[slot]scrapedKind
+	last     time.Time
+
+	mu           sync.Mutex
+	discovered   bool
+	discoveryErr error
+}
+
+// Config returns the configuration of the cluster to read: the named file, else
+// $KUBECONFIG, else ~/.kube/config, else the mounted ServiceAccount.
+func Config(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, errors.New("no cluster: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or read objects with --from FILE")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading the kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+// NewCluster returns a cluster. It makes no request.
+func NewCluster(c ClusterConfig) (*Cluster, error) {
+	if c.Poll <= 0 {
+		c.Poll = 10 * time.Second
+	}
+	out := &Cluster{ClusterConfig: c, requests: newRequestCounter(), poke: make(chan struct{}, 1), scraped: make(map[slot]scrapedKind)}
+	config := rest.CopyConfig(c.REST)
+	config.QPS = -1 // requests are few, and a scrape must not queue behind itself
+	config.Wrap(out.requests.wrap)
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the client: %w", err)
+	}
+	if out.discoverer, err = newDiscoverer(config, client); err != nil {
+		return nil, fmt.Errorf("preparing discovery: %w", err)
+	}
+	if out.objects, err = dynamic.NewForConfigAndClient(config, client); err != nil {
+		return nil, fmt.Errorf("preparing the client: %w", err)
+	}
+	if out.metadata, err = metadata.NewForConfigAndClient(config, client); err != nil {
+		return nil, fmt.Errorf("preparing the client: %w", err)
+	}
+	out.core = slices.ContainsFunc(c.Set.Kinds(), func(k rule.GVK) bool { return k.Group == "" })
+	return out, nil
+}
+
+func (t target) gvr() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: t.gvk.Group, Version: t.gvk.Version, Resource: t.resource}
+}
+
+// discover asks what the cluster serves and notes the outcome.
+func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
+	s, changed, err := c.discoverer.discover(ctx, c.core)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && (c.discoveryErr == nil || c.discoveryErr.Error() != err.Error()) {
+		c.Log.Error("Cluster does not answer, trying again", "err", err)
+	}
+	c.discovered = c.discovered || err == nil
+	c.discoveryErr = err
+	return s, changed, err
+}
+
+// Ready reports why the cluster's state is not known yet: the first discovery
+// has not succeeded, or, when watching, a kind has been neither listed nor
+// refused.
+func (c *Cluster) Ready(context.Context) error {
+	c.mu.Lock()
+	discovered, err := c.discovered, c.discoveryErr
+	c.mu.Unlock()
+	switch {
+	case !discovered && err != nil:
+		return err
+	case !discovered:
+		return errors.New("the cluster has not been asked yet")
+	}
+	for _, k := range c.Store.Status() {
+		if !k.Answered && k.Err != "" {
+			return fmt.Errorf("%s is not listed: %s", k.GVK, k.Err)
+		}
+		if !k.Answered {
+			return fmt.Errorf("%s is not listed yet", k.GVK)
+		}
+	}
+	return nil
+}
+
+// Up reports whether the cluster answered when it was last asked what it
+// serves.
+func (c *Cluster) Up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.discovered && c.discoveryErr == nil
+}
+
+// Err returns why the cluster did not answer when it was last asked, or nil.
+func (c *Cluster) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.discoveryErr
+}
+
+var _ http.RoundTripper = countingTransport{}

@@ -1,0 +1,178 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+)
+
+// served is what a cluster serves: for each group and kind its versions, best
+// first.
+type served map[groupKind][]servedKind
+
+type groupKind struct {
+	group, kind string
+}
+
+type servedKind struct {
+	version    string
+	resource   string
+	namespaced bool
+}
+
+// aggregated asks for all groups in one response. Kubernetes gives it since
+// 1.27.
+const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," +
+	"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+
+// discoverer asks a cluster what it serves. It is not safe for concurrent use.
+type discoverer struct {
+	client *http.Client
+	host   string
+	etags  map[string]string
+	lists  map[string]*apidiscoveryv2.APIGroupDiscoveryList
+}
+
+func newDiscoverer(config *rest.Config, client *http.Client) (*discoverer, error) {
+	host, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return &discoverer{
+		client: client, host: host.Scheme + "://" + host.Host,
+		etags: make(map[string]string), lists: make(map[string]*apidiscoveryv2.APIGroupDiscoveryList),
+	}, nil
+}
+
+// discover returns what is served, with one conditional GET. changed is false
+// when the server says that nothing is new. The core group, which stands apart,
+// costs a second GET and is asked for only when wanted.
+func (d *discoverer) discover(ctx context.Context, core bool) (s served, changed bool, err error) {
+	paths := []string{"/apis"}
+	if core {
+		paths = append(paths, "/api")
+	}
+	for _, path := range paths {
+		fresh, err := d.get(ctx, path)
+		if err != nil {
+			return nil, false, fmt.Errorf("discovering %s: %w", path, err)
+		}
+		changed = changed || fresh
+	}
+	s = make(served)
+	for _, path := range paths {
+		s.add(d.lists[path])
+	}
+	return s, changed, nil
+}
+
+func (d *discoverer) get(ctx context.Context, path string) (changed bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.host+path, nil)
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Accept", aggregated)
+	if etag := d.etags[path]; etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		return false, err
+	case resp.StatusCode == http.StatusNotModified && d.lists[path] != nil:
+		return false, nil
+	case resp.StatusCode == http.StatusNotAcceptable:
+		return false, errors.New("the API server has no aggregated discovery: Kubernetes 1.27 or newer is needed")
+	case resp.StatusCode != http.StatusOK:
+		return false, apierrors.NewGenericServerResponse(resp.StatusCode, "get", apiResource, path, string(body), 0, true)
+	}
+	var list apidiscoveryv2.APIGroupDiscoveryList
+	if err := json.Unmarshal(body, &list); err != nil {
+		return false, fmt.Errorf("not a discovery document: %w", err)
+	}
+	d.lists[path], d.etags[path] = &list, resp.Header.Get("ETag")
+	return true, nil
+}
+
+// add reads a discovery document. Versions come in the server's order of
+// preference.
+func (s served) add(list *apidiscoveryv2.APIGroupDiscoveryList) {
+	for _, group := range list.Items {
+		for _, version := range group.Versions {
+			for _, r := range version.Resources {
+				if r.ResponseKind == nil || !slices.Contains(r.Verbs, "list") {
+					continue
+				}
+				key := groupKind{group.Name, r.ResponseKind.Kind}
+				s[key] = append(s[key], servedKind{version.Version, r.Resource, r.Scope == apidiscoveryv2.ScopeNamespace})
+			}
+		}
+	}
+}
+
+// target is a kind that is to be collected.
+type target struct {
+	// slot stays the same when the best version changes.
+	slot       slot
+	gvk        rule.GVK
+	resource   string
+	namespaced bool
+	program    *rule.Program
+}
+
+type slot struct {
+	groupKind
+	version string // empty for the best one
+}
+
+// same reports whether two targets of a slot are collected alike.
+func (t target) same(other target) bool {
+	return t.gvk == other.gvk && t.resource == other.resource && t.namespaced == other.namespaced
+}
+
+// targets returns what a set asks for and the cluster serves, each version of a
+// kind once.
+func (s served) targets(set *rule.Set) map[slot]target {
+	out := make(map[slot]target)
+	for _, want := range set.Kinds() {
+		for key, versions := range s {
+			if key.group != want.Group || want.Kind != "*" && key.kind != want.Kind {
+				continue
+			}
+			for i, v := range versions {
+				best := i == 0
+				if want.Version != v.version && (want.Version != "" || !best) {
+					continue
+				}
+				t := target{
+					slot:     slot{groupKind: key},
+					gvk:      rule.GVK{Group: key.group, Version: v.version, Kind: key.kind},
+					resource: v.resource, namespaced: v.namespaced,
+				}
+				if !best {
+					t.slot.version = v.version
+				}
+				if _, known := out[t.slot]; !known {
+					t.program = set.Program(t.gvk, best)
+					out[t.slot] = t
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/store"
+)
+
+// Files reads objects from files and folders instead of a cluster. An object's
+// own version counts as served.
+type Files struct {
+	Paths []string
+	Stdin io.Reader
+	Set   *rule.Set
+	Store *store.Store
+	Log   *slog.Logger
+
+	mu    sync.Mutex
+	kinds map[rule.GVK]*store.Kind
+	stdin []byte // what Stdin gave: it can be read once only
+	err   error
+	other map[rule.GVK]int
+}
+
+// Load reads all files and makes the store hold what is in them. An error says
+// what could not be read; everything else is in the store all the same.
+func (f *Files) Load() error {
+	start := time.Now()
+	stdin, err := f.readStdin()
+	objects, readErr := ReadObjects(f.Paths, bytes.NewReader(stdin))
+	err = errors.Join(err, readErr)
+	f.Put(objects, time.Since(start))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+	return err
+}
+
+func (f *Files) readStdin() ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stdin != nil || !slices.Contains(f.Paths, "-") {
+		return f.stdin, nil
+	}
+	data, err := io.ReadAll(f.Stdin)
+	if err != nil {
+		return nil, fmt.Errorf("reading stdin: %w", err)
+	}
+	f.stdin = append([]byte{}, data...)
+	return f.stdin, nil
+}
+
+// Put makes the store hold exactly these objects.
+func (f *Files) Put(objects []map[string]any, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kinds == nil {
+		f.kinds = make(map[rule.GVK]*store.Kind)
+	}
+	byKind := make(map[rule.GVK][]map[string]any)
+	for _, o := range objects {
+		gvk := gvkOf(o)
+		byKind[gvk] = append(byKind[gvk], o)
+	}
+	for gvk, kind := range f.kinds {
+		if byKind[gvk] == nil {
+			kind.Remove()
+			delete(f.kinds, gvk)
+		}
+	}
+	f.other = make(map[rule.GVK]int)
+	for gvk, objects := range byKind {
+		program := f.Set.Program(gvk, true)
+		if program == nil {
+			f.other[gvk] = len(objects)
+			continue
+		}
+		if f.kinds[gvk] == nil {
+			f.kinds[gvk] = f.Store.Kind(program)
+		}
+		f.kinds[gvk].Replace(program, objects, took)
+	}
+}
+
+// gvkOf reads group, version and kind of an object.
+func gvkOf(o map[string]any) rule.GVK {
+	apiVersion, _ := o["apiVersion"].(string)
+	kind, _ := o["kind"].(string)
+	group, version, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		group, version = "", apiVersion
+	}
+	return rule.GVK{Group: group, Version: version, Kind: kind}
+}
+
+// Err returns what the last Load could not read, or nil.
+func (f *Files) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// Unmatched returns how many objects of each kind no rule applies to.
+func (f *Files) Unmatched() map[rule.GVK]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.other)
+}
+
+// settle is how long files must be quiet before they are read again: an editor
+// writes in several steps.
+const settle = 200 * time.Millisecond
+
+// Watch loads the files again whenever one of them changes, until ctx ends.
+func (f *Files) Watch(ctx context.Context) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watching files: %w", err)
+	}
+	defer func() { _ = watcher.Close() }()
+	if err := f.watchFolders(watcher); err != nil {
+		return err
+	}
+	quiet := time.NewTimer(settle) // what changed before the watch began
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-watcher.Errors:
+			f.Log.Warn("Watching files failed", "err", err)
+		case <-watcher.Events:
+			quiet.Reset(settle)
+		case <-quiet.C:
+			if err := f.Load(); err != nil {
+				f.Log.Error("Some objects cannot be read", "err", err)
+			}
+			if err := f.watchFolders(watcher); err != nil {
+				f.Log.Warn("Watching files failed", "err", err)
+			}
+		}
+	}
+}
+
+// watchFolders watches the folders that hold the files: a file that is replaced
+// would be lost otherwise.
+func (f *Files) watchFolders(w *fsnotify.Watcher) error {
+	var errs []error
+	for _, path := range slices.DeleteFunc(slices.Clone(f.Paths), func(p string) bool { return p == "-" }) {
+		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				return w.Add(p)
+			}
+			return nil
+		})
+		errs = append(errs, err, w.Add(filepath.Dir(path)))
+	}
+	return errors.Join(errs...)
+}

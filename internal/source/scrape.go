@@ -1,0 +1,81 @@
+package source
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubevitals/kubevitals/internal/store"
+)
+
+// scrapedKind is a kind that Scrape keeps from one scrape to the next.
+type scrapedKind struct {
+	target
+	kind *store.Kind
+}
+
+// Scrape brings the store up to date with the cluster: one conditional
+// discovery request and one list of each kind, all namespaces, at the server's
+// newest state. Nothing is asked between calls.
+//
+// A kind that cannot be listed loses its objects and is marked as not up; the
+// others are not touched by it. When the cluster does not answer at all, the
+// store is empty afterwards.
+func (c *Cluster) Scrape(ctx context.Context) {
+	c.scraping.Lock()
+	defer c.scraping.Unlock()
+	if c.Cache > 0 && !c.last.IsZero() && time.Since(c.last) < c.Cache {
+		return
+	}
+	c.last = time.Now()
+	s, _, err := c.discover(ctx)
+	if err != nil {
+		for _, k := range c.scraped {
+			k.kind.Replace(k.program, nil, 0)
+			k.kind.Fail(reasonOf(err), err)
+		}
+		return
+	}
+	c.follow(s.targets(c.Set))
+	var wg sync.WaitGroup
+	for _, k := range c.scraped {
+		wg.Go(func() { c.list(ctx, k) })
+	}
+	wg.Wait()
+}
+
+// follow makes the kept kinds those of the targets.
+func (c *Cluster) follow(targets map[slot]target) {
+	for slot, k := range c.scraped {
+		if _, ok := targets[slot]; !ok {
+			k.kind.Remove()
+			delete(c.scraped, slot)
+		}
+	}
+	for slot, t := range targets {
+		k, known := c.scraped[slot]
+		if !known {
+			k.kind = c.Store.Kind(t.program)
+		}
+		k.target = t
+		c.scraped[slot] = k
+	}
+}
+
+func (c *Cluster) list(ctx context.Context, k scrapedKind) {
+	start := time.Now()
+	list, err := c.objects.Resource(k.gvr()).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		k.kind.Replace(k.program, nil, time.Since(start))
+		k.kind.Fail(reasonOf(err), err)
+		c.Log.Warn("Kind cannot be listed", "kind", k.gvk.String(), "err", err)
+		return
+	}
+	objects := make([]map[string]any, len(list.Items))
+	for i := range list.Items {
+		objects[i] = list.Items[i].Object
+	}
+	k.kind.Replace(k.program, objects, time.Since(start))
+}

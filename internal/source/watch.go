@@ -1,0 +1,233 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubevitals/kubevitals/internal/store"
+)
+
+// Watch keeps the store up to date until ctx ends: it follows what the cluster
+// serves and runs a reflector for each kind that the rules ask for. An
+// unreachable cluster is tried again for ever.
+func (c *Cluster) Watch(ctx context.Context) error {
+	watchers := make(map[slot]*watcher)
+	defer func() {
+		for _, w := range watchers {
+			w.stop()
+		}
+	}()
+	crds := make(chan struct{})
+	go func() {
+		defer close(crds)
+		c.watchCRDs(ctx)
+	}()
+	defer func() { <-crds }()
+
+	var soon []time.Duration
+	for first := true; ; first = false {
+		s, changed, err := c.discover(ctx)
+		if err == nil && (changed || first || len(watchers) == 0) {
+			c.reconcile(ctx, watchers, s.targets(c.Set))
+		}
+		pause := c.Poll
+		switch {
+		case err != nil:
+			pause = min(time.Second, c.Poll)
+		case len(soon) > 0:
+			pause, soon = soon[0], soon[1:]
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		case <-c.poke:
+			// Discovery lags behind the CRD by a moment.
+			soon = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+		}
+	}
+}
+
+// reconcile makes the running watchers those of the targets. A kind whose best
+// version has changed keeps its objects until it has been listed anew.
+func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, targets map[slot]target) {
+	for slot, w := range watchers {
+		if _, ok := targets[slot]; !ok {
+			c.Log.Info("Kind is not served any more", "kind", w.gvk.String())
+			w.stop()
+			w.kind.Remove()
+			delete(watchers, slot)
+		}
+	}
+	for slot, t := range targets {
+		w := watchers[slot]
+		switch {
+		case w == nil:
+			w = &watcher{kind: c.Store.Kind(t.program)}
+		case w.same(t):
+			continue
+		default:
+			w.stop()
+			w = &watcher{kind: w.kind}
+		}
+		w.cluster, w.target = c, t
+		c.Log.Info("Watching kind", "kind", t.gvk.String())
+		w.start(ctx)
+		watchers[slot] = w
+	}
+}
+
+// wake makes Watch look at once what the cluster serves.
+func (c *Cluster) wake() {
+	select {
+	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// watcher reflects one kind into the store. It is the reflector's store and its
+// source.
+type watcher struct {
+	target
+	cluster *Cluster
+	kind    *store.Kind
+	cancel  context.CancelFunc
+	done    chan struct{}
+	began   time.Time // of the last list
+}
+
+func (w *watcher) start(ctx context.Context) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.done = make(chan struct{})
+	reflector := cache.NewReflectorWithOptions(w.listWatch(), &unstructured.Unstructured{}, w, cache.ReflectorOptions{
+		Name:            w.gvk.String(),
+		TypeDescription: w.gvk.String(),
+		Backoff:         &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 10 * time.Second},
+	})
+	go func() {
+		defer close(w.done)
+		reflector.RunWithContext(ctx)
+	}()
+}
+
+func (w *watcher) stop() {
+	w.cancel()
+	<-w.done
+}
+
+func (w *watcher) listWatch() cache.ListerWatcher {
+	client := w.cluster.objects.Resource(w.gvr())
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			w.began = time.Now()
+			list, err := client.List(ctx, opts)
+			w.note(ctx, err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			if opts.SendInitialEvents != nil {
+				w.began = time.Now()
+			}
+			events, err := client.Watch(ctx, opts)
+			w.note(ctx, err)
+			return events, err
+		},
+	}
+}
+
+// note keeps whether a request was answered. A kind that is not found may have
+// been uninstalled.
+func (w *watcher) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		w.kind.Contact()
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		// The reflector lists anew: the server has answered.
+	default:
+		w.kind.Fail(reasonOf(err), err)
+		if apierrors.IsNotFound(err) {
+			w.cluster.wake()
+		}
+	}
+}
+
+// Add takes an object that is new to the reflector.
+func (w *watcher) Add(obj any) error {
+	w.kind.Set(obj.(*unstructured.Unstructured).Object)
+	return nil
+}
+
+// Update takes a changed object.
+func (w *watcher) Update(obj any) error { return w.Add(obj) }
+
+// Delete takes an object that is gone.
+func (w *watcher) Delete(obj any) error {
+	u := obj.(*unstructured.Unstructured)
+	w.kind.Delete(u.GetNamespace(), u.GetName())
+	return nil
+}
+
+// Replace takes the list of all objects.
+func (w *watcher) Replace(list []any, _ string) error {
+	objects := make([]map[string]any, len(list))
+	for i, obj := range list {
+		objects[i] = obj.(*unstructured.Unstructured).Object
+	}
+	w.kind.Replace(w.program, objects, time.Since(w.began))
+	return nil
+}
+
+// Resync has no meaning here.
+func (w *watcher) Resync() error { return nil }
+
+// Bookmark is a sign of life.
+func (w *watcher) Bookmark(string) error {
+	w.kind.Contact()
+	return nil
+}
+
+// Transformer drops what no rule reads and what is often half of an object,
+// before the reflector gathers the whole list.
+func (w *watcher) Transformer() cache.TransformFunc {
+	return func(obj any) (any, error) {
+		if u, ok := obj.(*unstructured.Unstructured); ok {
+			unstructured.RemoveNestedField(u.Object, "metadata", "managedFields")
+		}
+		return obj, nil
+	}
+}
+
+var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// watchCRDs wakes Watch when a CustomResourceDefinition changes. Without the
+// permission it gives up: polling discovery is enough.
+func (c *Cluster) watchCRDs(ctx context.Context) {
+	for ctx.Err() == nil {
+		w, err := c.metadata.Resource(crdResource).Watch(ctx, metav1.ListOptions{AllowWatchBookmarks: true})
+		switch {
+		case err == nil:
+			for event := range w.ResultChan() {
+				if event.Type != watch.Bookmark {
+					c.wake()
+				}
+			}
+		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err), apierrors.IsNotFound(err):
+			c.Log.Info("CustomResourceDefinitions may not be watched: new kinds are found by polling", "every", c.Poll)
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+		}
+	}
+}

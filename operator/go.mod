@@ -1,0 +1,3 @@
+module github.com/kubevitals/kubevitals/operator
+
+go 1.26

@@ -1,0 +1,81 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// Part owns whole metric families and renders them itself. It is how large
+// amounts of data join an exposition without becoming Go values first.
+type Part interface {
+	// Families names the families that the part owns for good. Two owners of
+	// one name are an error of Run. A part that only learns its names during a
+	// scrape returns nil; there the first owner in registration order wins.
+	Families() []string
+
+	// Gather returns the families of one scrape in any order, each name once.
+	// The lines must be valid in the format. What is returned is not changed
+	// by anybody afterwards. Families beside an error are served; the error is
+	// counted. As with a collector, calls for one format never overlap, and
+	// the context ends with the scrape's deadline.
+	Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error)
+}
+
+// AddPart registers a part under a name, which is the value of the label
+// "collector" in self-metrics.
+func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
+	s := o.addSource(name, opts)
+	s.gather = func(ctx context.Context, f exposition.Format) (result, error) {
+		rendered, err := p.Gather(ctx, f)
+		return result{rendered: rendered}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, family := range p.Families() {
+		if owner, taken := o.owners[family]; taken {
+			o.conflicts = append(o.conflicts, fmt.Errorf("metric family %q belongs to both %q and %q", family, owner, name))
+			continue
+		}
+		o.owners[family] = name
+	}
+}
+
+func (o *Operator) conflict() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return errors.Join(o.conflicts...)
+}
+
+// Render runs collectors one after the other and renders what they emit, for a
+// part that has metrics about itself: they are then taken in the same moment as
+// its data. Samples that cannot be exposed are left out; the error joins those
+// of the collectors.
+func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rendered, error) {
+	m := merge{families: make(map[string]*gathered)}
+	var errs []error
+	for _, collect := range collectors {
+		b := &batch{max: math.MaxInt}
+		if err := collect(ctx, b.emit); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		metrics, _ := b.seal()
+		for i := range metrics {
+			m.addMetric(nil, &metrics[i])
+		}
+	}
+	m.deduplicate()
+	var out []exposition.Rendered
+	for _, g := range m.sorted() {
+		var lines []byte
+		for _, s := range g.samples {
+			lines = exposition.AppendSample(lines, g.desc.Name, s.Labels, s.Value)
+		}
+		out = append(out, exposition.Rendered{Desc: g.desc, Chunks: []exposition.Chunk{{Raw: lines}}})
+	}
+	return out, errors.Join(errs...)
+}
