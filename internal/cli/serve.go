@@ -82,6 +82,7 @@ func (f *serveFlags) open(log *slog.Logger) (*operator.Operator, net.Listener, e
 	op.Expose("/metrics")
 	if f.pprof {
 		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
+		op.Handle("GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))
 		op.Handle("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
 		op.Handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
 		op.Handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))

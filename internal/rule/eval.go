@@ -58,6 +58,8 @@ type Context struct {
 	numbers   map[int64]string
 	keys      map[string]string // label names by what they were sanitised from
 	taken     map[string]int
+
+	spreadKeys []string // scratch
 }
 
 // Eval evaluates one object with all rules of the program.
@@ -73,8 +75,8 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 		clear(seen)
 	}
 	c.sink = sink
-	c.vars = append(c.vars[:0], object, p.gvkValue)
-	c.vars = append(c.vars, make([]any, p.vars-firstScope)...)
+	c.vars = slices.Grow(c.vars[:0], p.vars)[:p.vars]
+	c.vars[slotObject], c.vars[slotGVK] = object, p.gvkValue
 	for _, r := range p.resources {
 		c.enter(r)
 		for i := range r.metrics {

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -115,13 +114,15 @@ func (s *spread) append(c *Context, f *form, labels []metric.Label) []metric.Lab
 	for _, l := range labels { // of an earlier spread
 		c.taken[l.Name] = taken
 	}
-	keys := slices.Sorted(maps.Keys(from))
-	keys = slices.DeleteFunc(keys, func(key string) bool {
-		return len(s.allow) > 0 && !matchAny(s.allow, key) || matchAny(s.deny, key)
-	})
-	for _, key := range keys {
-		c.taken[c.labelName(s.prefix, key)]++
+	keys := c.spreadKeys[:0]
+	for key := range from {
+		if (len(s.allow) == 0 || matchAny(s.allow, key)) && !matchAny(s.deny, key) {
+			keys = append(keys, key)
+			c.taken[c.labelName(s.prefix, key)]++
+		}
 	}
+	slices.Sort(keys)
+	c.spreadKeys = keys
 	for _, key := range keys {
 		value, err := c.text(from[key])
 		if err != nil {
