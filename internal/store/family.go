@@ -14,7 +14,7 @@ type family struct {
 	desc    metric.Desc
 	chunks  []chunk
 	view    []exposition.Chunk // of chunks; nil when it must be made anew
-	pending map[*object]change // what is not in the chunks yet
+	pending map[object]change  // what is not in the chunks yet
 	buf     []byte             // the lines of pending
 }
 
@@ -53,7 +53,7 @@ func (f *family) set(o *object, lines []byte, samples uint32) int {
 	}
 	stored := f.find(o)
 	old := stored
-	if c, ok := f.pending[o]; ok {
+	if c, ok := f.pending[*o]; ok {
 		old = c.entry
 	}
 	delta := int(samples) - int(old.samples)
@@ -61,13 +61,13 @@ func (f *family) set(o *object, lines []byte, samples uint32) int {
 	case now.hash == old.hash && now.size == old.size:
 		return delta
 	case now.hash == stored.hash && now.size == stored.size:
-		delete(f.pending, o)
+		delete(f.pending, *o)
 		return delta
 	}
 	if f.pending == nil {
-		f.pending = make(map[*object]change)
+		f.pending = make(map[object]change)
 	}
-	f.pending[o] = change{now, len(f.buf)}
+	f.pending[*o] = change{now, len(f.buf)}
 	f.buf = append(f.buf, lines...)
 	if len(f.buf) > maxPending {
 		// Chunks were made by the store: inflating them cannot fail, and if it

@@ -50,7 +50,7 @@ func (r *rebuild) merge(c chunk, changes []change, buf []byte) error {
 			apply(changes[0])
 			changes = changes[1:]
 		}
-		if len(changes) > 0 && changes[0].object == e.object {
+		if len(changes) > 0 && changes[0].object.compare(e.object) == 0 {
 			apply(changes[0])
 			changes = changes[1:]
 			continue
