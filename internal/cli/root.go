@@ -22,7 +22,7 @@ type Streams struct {
 func Main(args []string, streams Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot(streams)
+	root := Root(streams)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		_, _ = fmt.Fprintf(streams.Err, "kubevitals: %v\n", err)
@@ -31,7 +31,8 @@ func Main(args []string, streams Streams) int {
 	return 0
 }
 
-func newRoot(streams Streams) *cobra.Command {
+// Root returns the command line as a tree of commands.
+func Root(streams Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubevitals",
 		Short: "Metrics out of a Kubernetes cluster",

@@ -137,14 +137,14 @@ func (s *state) readCluster(f *stateFlags) error {
 	if err != nil {
 		return err
 	}
-	s.ready, s.err = cluster.Ready, cluster.Err
+	s.err = cluster.Err
 	s.collect = append(s.collect, cluster.CollectRequests)
 	if f.collect == "scrape" {
 		s.title = "Objects of " + config.Host + ", listed during scrapes"
-		s.before = cluster.Scrape
+		s.before, s.daemon, s.ready = cluster.Scrape, cluster.Discover, cluster.Discovered
 	} else {
 		s.title = "Objects of " + config.Host + ", watched"
-		s.daemon = cluster.Watch
+		s.daemon, s.ready = cluster.Watch, cluster.Listed
 	}
 	return nil
 }

@@ -114,18 +114,24 @@ func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 	return s, changed, err
 }
 
-// Ready reports why the cluster's state is not known yet: the first discovery
-// has not succeeded, or, when watching, a kind has been neither listed nor
-// refused.
-func (c *Cluster) Ready(context.Context) error {
+// Discovered reports why it is not known yet what the cluster serves.
+func (c *Cluster) Discovered(context.Context) error {
 	c.mu.Lock()
-	discovered, err := c.discovered, c.discoveryErr
-	c.mu.Unlock()
+	defer c.mu.Unlock()
 	switch {
-	case !discovered && err != nil:
-		return err
-	case !discovered:
+	case !c.discovered && c.discoveryErr != nil:
+		return c.discoveryErr
+	case !c.discovered:
 		return errors.New("the cluster has not been asked yet")
+	}
+	return nil
+}
+
+// Listed reports why the objects of a watched cluster are not all known yet: it
+// is not known what it serves, or a kind has been neither listed nor refused.
+func (c *Cluster) Listed(ctx context.Context) error {
+	if err := c.Discovered(ctx); err != nil {
+		return err
 	}
 	for _, k := range c.Store.Status() {
 		if !k.Answered && k.Err != "" {
@@ -138,16 +144,12 @@ func (c *Cluster) Ready(context.Context) error {
 	return nil
 }
 
-// Up reports whether the cluster answered when it was last asked what it
-// serves.
-func (c *Cluster) Up() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.discovered && c.discoveryErr == nil
-}
-
-// Err returns why the cluster did not answer when it was last asked, or nil.
+// Err returns why the cluster did not answer when it was last asked what it
+// serves, or that it has not been asked.
 func (c *Cluster) Err() error {
+	if err := c.Discovered(context.Background()); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.discoveryErr

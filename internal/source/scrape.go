@@ -46,6 +46,24 @@ func (c *Cluster) Scrape(ctx context.Context) {
 	wg.Wait()
 }
 
+// Discover asks what the cluster serves until it answers, so that readiness
+// does not wait for the first scrape. It is the only request outside of one.
+func (c *Cluster) Discover(ctx context.Context) error {
+	for {
+		c.scraping.Lock()
+		_, _, err := c.discover(ctx)
+		c.scraping.Unlock()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // follow makes the kept kinds those of the targets.
 func (c *Cluster) follow(targets map[slot]target) {
 	for slot, k := range c.scraped {

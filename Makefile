@@ -1,0 +1,47 @@
+# Everything a developer needs. "make help" lists the targets.
+
+GO ?= go
+TEST_MODULES := . operator test
+# The control plane and its tests run on small machines: build and test packages one after the other.
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the binary into bin/.
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubevitals ./cmd/kubevitals
+
+.PHONY: check
+check: ## Check format, vet, lint and that generated files are current.
+	@test -z "$$(gofmt -l $(TEST_MODULES))" || { echo "gofmt would change:"; gofmt -l $(TEST_MODULES); exit 1; }
+	@for m in $(TEST_MODULES); do echo "vet $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
+	@for m in $(TEST_MODULES); do echo "lint $$m"; (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code -- docs/reference catalog || { echo "generated files are not current: commit what 'make generate' wrote"; exit 1; }
+
+.PHONY: test
+test: ## Build the control plane (once) and run every test.
+	@echo "Building the control plane; the first time takes some minutes."
+	cd test && $(GO) run ./controlplane/build
+	cd operator && $(GO) test -race $(TESTFLAGS) ./...
+	$(GO) test -race $(TESTFLAGS) ./...
+	cd test && $(GO) test -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: fuzz
+FUZZTIME ?= 30s
+fuzz: ## Run each fuzz target for FUZZTIME (30s).
+	@for m in . operator; do (cd $$m && for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; done) || exit 1; done
+
+.PHONY: bench
+bench: ## Run the benchmarks.
+	cd operator && $(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: generate
+generate: ## Write generated files anew: the command line and metric references.
+	$(GO) test -count=1 ./internal/cli -run 'Reference' -update >/dev/null

@@ -1,0 +1,149 @@
+package cli_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubevitals/kubevitals/catalog"
+	"github.com/kubevitals/kubevitals/internal/cli"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+const generated = "<!-- Written by `make generate`. -->\n\n"
+
+// TestCLIReference writes docs/reference/cli.md from the commands themselves.
+func TestCLIReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(generated + "# Command line\n")
+	var section func(cmd *cobra.Command)
+	section = func(cmd *cobra.Command) {
+		if !cmd.IsAvailableCommand() && cmd.HasParent() {
+			return
+		}
+		text := cmd.Long
+		if text == "" {
+			text = cmd.Short
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s\n\n%s```\n", cmd.CommandPath(), text, cmd.UsageString())
+		for _, sub := range cmd.Commands() {
+			section(sub)
+		}
+	}
+	section(cli.Root(cli.Streams{}))
+	compareGolden(t, filepath.Join("..", "..", "docs", "reference", "cli.md"), b.String())
+}
+
+// TestMetricReference writes docs/reference/metrics.md from the catalogs, with
+// the labels that the golden files show, and from what a demo serves.
+func TestMetricReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(generated + "# Metrics\n\nEvery family also has the labels `customresource_group`, `customresource_kind`, " +
+		"`customresource_version`, `name` and, for namespaced kinds, `namespace`.\n")
+	for _, name := range catalog.Names() {
+		fmt.Fprintf(&b, "\n## Catalog %s\n\n| family | type | labels | meaning |\n|---|---|---|---|\n", name)
+		labels := goldenLabels(t, name)
+		for _, f := range compileCatalog(t, name).Families() {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, labels[f.Name], f.Help)
+		}
+	}
+	b.WriteString("\n## About Kubevitals itself\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, line := range selfMetrics(t) {
+		b.WriteString(line)
+	}
+	compareGolden(t, filepath.Join("..", "..", "docs", "reference", "metrics.md"), b.String())
+}
+
+var sampleName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*`)
+
+// labelsByFamily gathers the label names of each family of an exposition.
+func labelsByFamily(t *testing.T, text string) map[string]map[string]bool {
+	t.Helper()
+	out := make(map[string]map[string]bool)
+	for line := range strings.Lines(text) {
+		name := sampleName.FindString(line)
+		if name == "" {
+			continue
+		}
+		samples, err := exposition.ParseSamples(name, []byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out[name] == nil {
+			out[name] = make(map[string]bool)
+		}
+		for _, l := range samples[0].Labels {
+			out[name][l.Name] = true
+		}
+	}
+	return out
+}
+
+func goldenLabels(t *testing.T, name string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "catalog", name, "testdata", "*.output.prom"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(data)
+	}
+	out := make(map[string]string)
+	for family, labels := range labelsByFamily(t, all.String()) {
+		for _, common := range []string{"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"} {
+			delete(labels, common)
+		}
+		if strings.HasSuffix(family, "_labels") {
+			out[family] = "one for each label of the object"
+			continue
+		}
+		out[family] = list(labels)
+	}
+	return out
+}
+
+func list(names map[string]bool) string {
+	var quoted []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		quoted = append(quoted, "`"+name+"`")
+	}
+	return strings.Join(quoted, ", ")
+}
+
+var header = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`)
+
+// selfMetrics returns a table row for each family that a served command has
+// about itself. What needs a cluster is added by hand.
+func selfMetrics(t *testing.T) []string {
+	t.Helper()
+	_, body := serve(t, "demo", "--every", "1h").get(t, "/metrics")
+	labels := labelsByFamily(t, body)
+	rows := []string{
+		row("kubevitals_state_api_requests_total", "counter", "`code`, `verb`", "Requests to the API server, by what they do and their status code."),
+		row("kubevitals_state_kind_error_info", "gauge", "`group`, `kind`, `reason`, `version`", "Why the kind is not up."),
+		row("kubevitals_state_rule_errors_total", "counter", "`reason`, `rule`", "What rules asked for and objects could not give, by family and reason."),
+	}
+	for _, m := range header.FindAllStringSubmatch(body, -1) {
+		if !strings.HasPrefix(m[1], "gatewayapi_") && !strings.HasPrefix(m[1], "kuadrant_") {
+			rows = append(rows, row(m[1], m[3], list(labels[m[1]]), m[2]))
+		}
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
+
+func row(name, typ, labels, help string) string {
+	return fmt.Sprintf("| `%s` | %s | %s | %s |\n", name, typ, labels, help)
+}

@@ -1,0 +1,24 @@
+package metric_test
+
+import (
+	"testing"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+func TestTypeString(t *testing.T) {
+	f := func(typ metric.Type, want string) {
+		t.Helper()
+		if got := typ.String(); got != want {
+			t.Errorf("Type(%d).String() = %q, want %q", uint8(typ), got, want)
+		}
+	}
+	f(metric.Unknown, "unknown")
+	f(metric.Gauge, "gauge")
+	f(metric.Counter, "counter")
+	f(metric.Info, "info")
+	f(metric.StateSet, "stateset")
+	f(metric.StateSet+1, "unknown")
+	var zero metric.Type
+	f(zero, "unknown")
+}

@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubevitals/kubevitals/test/controlplane"
+)
+
+func demoObjects(t *testing.T) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../../internal/cli/demo/cluster.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestSameBytes reads the same objects of one server by watch, by scrape and
+// from a dump of kubectl.
+func TestSameBytes(t *testing.T) {
+	if err := control.Apply(t.Context(), demoObjects(t)); err != nil {
+		t.Fatal(err)
+	}
+	watch := gatewayFamilies(state(t).scrape(t))
+	scrape := gatewayFamilies(state(t, "--collect=scrape").scrape(t))
+	dump := dumpAll(t)
+	files := gatewayFamilies(start(t, "state", "--from", dump).scrape(t))
+
+	if n := strings.Count(watch, "\n"); n < 400 {
+		t.Fatalf("only %d lines:\n%s", n, watch)
+	}
+	if diff := cmp.Diff(watch, scrape); diff != "" {
+		t.Errorf("-watch +scrape:\n%s", diff)
+	}
+	if diff := cmp.Diff(watch, files); diff != "" {
+		t.Errorf("-watch +files:\n%s", diff)
+	}
+}
+
+// kinds are the resources of the catalogs that the shared control plane has.
+var kinds = []string{
+	"gatewayclasses", "gateways", "listenersets", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes",
+	"backendtlspolicies", "referencegrants", "xbackendtrafficpolicies", "xmeshes", "xbackends",
+	"tlspolicies", "dnspolicies", "ratelimitpolicies", "authpolicies", "tokenratelimitpolicies", "dnsrecords",
+	"dnshealthcheckprobes", "planpolicies", "oidcpolicies", "telemetrypolicies", "threatpolicies",
+}
+
+func dumpAll(t *testing.T) (file string) {
+	t.Helper()
+	out, err := control.Kubectl(t.Context(), "get", strings.Join(kinds, ","), "--all-namespaces", "--output", "yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writeFile(t, "dump.yaml", out)
+}
+
+// TestScrapeModeRequests reads the API server's own log: nothing between
+// scrapes, and during one exactly a conditional discovery request and one list
+// of each kind, however many objects there are.
+func TestScrapeModeRequests(t *testing.T) {
+	c := ownControlPlane(t, "standard")
+	p := start(t, "state", "--collect=scrape", "--kubeconfig", c.Kubeconfig())
+	p.scrape(t) // the first discovery cannot be conditional
+
+	served := []string{
+		"backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "listenersets", "referencegrants",
+		"tcproutes", "tlsroutes", "udproutes",
+	}
+	check := func(objects int) {
+		t.Helper()
+		mark, err := c.Mark()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := p.scrape(t)
+		if got := len(lines(text, "gatewayapi_httproute_created{")); got != objects {
+			t.Errorf("%d routes are served, want %d", got, objects)
+		}
+		var discoveries, lists []string
+		for _, r := range requests(t, c, mark) {
+			if r.URI == "/apis" {
+				discoveries = append(discoveries, fmt.Sprint(r.Code))
+			} else {
+				lists = append(lists, r.Verb+" "+r.Resource+" "+query(r.URI))
+			}
+		}
+		if !slices.Equal(discoveries, []string{"304"}) {
+			t.Errorf("with %d objects: discovery was answered with %v, want one 304", objects, discoveries)
+		}
+		var want []string
+		for _, kind := range served {
+			want = append(want, "list "+kind+" ")
+		}
+		slices.Sort(lists)
+		if diff := cmp.Diff(want, lists); diff != "" {
+			t.Errorf("with %d objects, requests (-want +got):\n%s", objects, diff)
+		}
+	}
+	check(0)
+	apply(t, c, routes("requests", 1))
+	check(1)
+	apply(t, c, routes("requests", 5000))
+	check(5000)
+
+	mark, err := c.Mark()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		p.get(t, "/", nil)
+		p.get(t, "/readyz", nil)
+	}
+	if idle := requests(t, c, mark); len(idle) > 0 {
+		t.Errorf("requests between scrapes: %v", idle)
+	}
+}
+
+// requests returns what kubevitals has asked since a mark.
+func requests(t *testing.T, c *controlplane.ControlPlane, mark controlplane.Mark) []controlplane.Request {
+	t.Helper()
+	all, err := c.Requests(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(r controlplane.Request) bool { return !strings.HasPrefix(r.UserAgent, "kubevitals/") })
+}
+
+func query(uri string) string {
+	_, q, _ := strings.Cut(uri, "?")
+	return q
+}
+
+// TestScrapeModeIsFresh creates and deletes objects just before scrapes.
+func TestScrapeModeIsFresh(t *testing.T) {
+	p := state(t, "--collect=scrape")
+	const rounds = 200
+	for i := range rounds {
+		name := fmt.Sprintf("fresh-%03d", i)
+		apply(t, control, routes(name, 1))
+		if len(lines(p.scrape(t), "gatewayapi_httproute_created{", `namespace="`+name+`"`)) != 1 {
+			t.Fatalf("round %d: a route that was there before the scrape is missing", i)
+		}
+		if _, err := control.Kubectl(t.Context(), "delete", "httproute", "--namespace", name, "route-00000", "--wait=false"); err != nil {
+			t.Fatal(err)
+		}
+		if len(lines(p.scrape(t), `namespace="`+name+`"`)) != 0 {
+			t.Fatalf("round %d: a route that was deleted before the scrape is still served", i)
+		}
+	}
+}
+
+// TestScrapesAreShared lets several scrapers come at once.
+func TestScrapesAreShared(t *testing.T) {
+	p := state(t, "--collect=scrape")
+	p.scrape(t)
+	mark, err := control.Mark()
+	if err != nil {
+		t.Skip(err)
+	}
+	const scrapers = 5
+	var wg sync.WaitGroup
+	for range scrapers {
+		wg.Go(func() {
+			if code, _ := p.get(t, "/metrics", nil); code != http.StatusOK {
+				t.Errorf("status %d", code)
+			}
+		})
+	}
+	wg.Wait()
+	discoveries := 0
+	for _, r := range requests(t, control, mark) {
+		if r.URI == "/apis" {
+			discoveries++
+		}
+	}
+	if discoveries >= scrapers {
+		t.Errorf("%d scrapes at once made %d discoveries: none was shared", scrapers, discoveries)
+	}
+}
+
+// TestScrapeCache checks that the RFC's optional cache saves requests.
+func TestScrapeCache(t *testing.T) {
+	p := start(t, "state", "--collect=scrape", "--scrape-cache=1h", "--kubeconfig", control.Kubeconfig())
+	first := p.scrape(t)
+	mark, err := control.Mark()
+	if err != nil {
+		t.Skip(err)
+	}
+	second := p.scrape(t)
+	if got := requests(t, control, mark); len(got) > 0 {
+		t.Errorf("requests although the answer is cached: %v", got)
+	}
+	if diff := cmp.Diff(gatewayFamilies(first), gatewayFamilies(second)); diff != "" {
+		t.Errorf("-first +second:\n%s", diff)
+	}
+}
