@@ -126,7 +126,9 @@ func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // call starts a call, or joins the one under way, and waits for it until ctx
 // ends. base is the context of the Operator: a call must not end because the
-// scrape that began it was hung up, as others may have joined.
+// scrape that began it was hung up, as others may have joined. The call's own
+// time is over a little earlier than the wait: what it returns because of that
+// must still be heard.
 func (s *source) call(ctx, base context.Context, f exposition.Format) (result, error) {
 	s.mu.Lock()
 	c := s.inflight[f]
@@ -138,7 +140,8 @@ func (s *source) call(ctx, base context.Context, f exposition.Format) (result, e
 		c = &call{done: make(chan struct{})}
 		s.inflight[f] = c
 		deadline, _ := ctx.Deadline()
-		go s.run(base, deadline, f, c)
+		remaining := time.Until(deadline)
+		go s.run(base, deadline.Add(-min(remaining/20, 250*time.Millisecond)), f, c)
 	}
 	s.mu.Unlock()
 

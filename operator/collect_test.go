@@ -207,45 +207,74 @@ func TestCollectorThatHeedsItsDeadline(t *testing.T) {
 	})
 }
 
+// TestCollectorDeadline blocks until its time is over, and then on. The scrape
+// waits for the deadline to the instant; a collector that heeds its context is
+// told a little earlier, so that its answer is still heard.
 func TestCollectorDeadline(t *testing.T) {
-	f := func(name string, opts operator.Options, header string, timeout, want time.Duration) {
+	f := func(name string, opts operator.Options, header string, want time.Duration) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			o := newOperator(opts)
-			var got time.Duration
-			collect := func(ctx context.Context, _ func(operator.Metric)) error {
-				deadline, _ := ctx.Deadline()
-				got = time.Until(deadline)
+			var told time.Duration
+			release := make(chan struct{})
+			defer close(release)
+			o.Collect("c", func(ctx context.Context, _ func(operator.Metric)) error {
+				start := time.Now()
+				<-ctx.Done()
+				told = time.Since(start)
+				<-release
 				return nil
-			}
-			if timeout > 0 {
-				o.Collect("c", collect, operator.Timeout(timeout))
-			} else {
-				o.Collect("c", collect)
-			}
+			})
+			start := time.Now()
 			scrape(t, o, timeoutHeader, header)
-			if got != want {
-				t.Errorf("%s: the collector has %s, want %s", name, got, want)
+			if got := time.Since(start); got != want {
+				t.Errorf("%s: the scrape took %s, want %s", name, got, want)
+			}
+			synctest.Wait()
+			if told > want || told < want*9/10 {
+				t.Errorf("%s: the collector's time was over after %s of %s", name, told, want)
 			}
 		})
 	}
 	const s, ms = time.Second, time.Millisecond
 	five := operator.Options{ScrapeTimeout: 5 * s}
-	f("nothing said", operator.Options{}, "", 0, 9500*ms)
-	f("option", five, "", 0, 4500*ms)
-	f("short option", operator.Options{ScrapeTimeout: s}, "", 0, 900*ms)
-	f("header shorter", five, "2", 0, 1800*ms)
-	f("header longer", five, "60", 0, 59500*ms)
-	f("header with a fraction", five, "0.5", 0, 450*ms)
-	f("header in exponents", five, "1e1", 0, 9500*ms)
-	f("header 0", five, "0", 0, 4500*ms)
-	f("header negative", five, "-1", 0, 4500*ms)
-	f("header no number", five, "10s", 0, 4500*ms)
-	f("header NaN", five, "NaN", 0, 4500*ms)
-	f("header Inf", five, "Inf", 0, 4500*ms)
-	f("header overflows", five, "1e300", 0, 4500*ms)
-	f("own timeout shorter", five, "2", s, s)
-	f("own timeout longer", five, "2", 3*s, 1800*ms)
+	f("nothing said", operator.Options{}, "", 9500*ms)
+	f("option", five, "", 4500*ms)
+	f("short option", operator.Options{ScrapeTimeout: s}, "", 900*ms)
+	f("negative option", operator.Options{ScrapeTimeout: -s}, "", 9500*ms)
+	f("header shorter", five, "2", 1800*ms)
+	f("header longer", five, "60", 59500*ms)
+	f("header with a fraction", five, "0.5", 450*ms)
+	f("header in exponents", five, "1e1", 9500*ms)
+	f("header 0", five, "0", 4500*ms)
+	f("header negative", five, "-1", 4500*ms)
+	f("header no number", five, "10s", 4500*ms)
+	f("header NaN", five, "NaN", 4500*ms)
+	f("header Inf", five, "Inf", 4500*ms)
+	f("header overflows", five, "1e300", 4500*ms)
+}
+
+func TestTimeout(t *testing.T) {
+	f := func(name string, timeout, least, most time.Duration) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			o := newOperator(operator.Options{})
+			var told time.Duration
+			o.Collect("c", func(ctx context.Context, _ func(operator.Metric)) error {
+				deadline, _ := ctx.Deadline()
+				told = time.Until(deadline)
+				return nil
+			}, operator.Timeout(timeout))
+			scrape(t, o, timeoutHeader, "2")
+			if told < least || told > most {
+				t.Errorf("%s: the collector has %s, want %s to %s", name, told, least, most)
+			}
+		})
+	}
+	const s, ms = time.Second, time.Millisecond
+	f("shorter than the scrape's", s, s, s)
+	f("longer than the scrape's", 3*s, 1620*ms, 1800*ms)
+	f("none", 0, 1620*ms, 1800*ms)
 }
 
 func TestLateEmit(t *testing.T) {
@@ -253,26 +282,37 @@ func TestLateEmit(t *testing.T) {
 		o := newOperator(operator.Options{})
 		release := make(chan struct{})
 		var late sync.WaitGroup
+		first := func() bool {
+			select {
+			case <-release:
+				return false
+			default:
+				return true
+			}
+		}
 		o.Collect("leaves a goroutine", func(_ context.Context, emit func(operator.Metric)) error {
-			late.Go(func() {
-				<-release
-				emit(gauge("late", 1))
-			})
 			emit(gauge("a", 1))
+			if first() {
+				late.Go(func() {
+					<-release
+					emit(gauge("late", 1))
+				})
+			}
 			return nil
 		})
-		o.Collect("after the deadline", func(ctx context.Context, emit func(operator.Metric)) error {
-			emit(gauge("late", 2))
-			<-ctx.Done()
-			<-release
-			emit(gauge("late", 3))
+		o.Collect("outlives the deadline", func(_ context.Context, emit func(operator.Metric)) error {
+			emit(gauge("b", 1))
+			if first() {
+				<-release
+				emit(gauge("late", 2))
+			}
 			return nil
 		})
 		wantSeries(t, scrape(t, o), "a 1")
 		close(release)
 		late.Wait()
 		synctest.Wait()
-		wantSeries(t, scrape(t, o), "a 1", "late 2", "late 3")
+		wantSeries(t, scrape(t, o), "a 1", "b 1")
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrStop, returned by a daemon, ends it for good and without a word.
+// ErrStop is what a daemon returns to end for good and without a word.
 var ErrStop = errors.New("stop")
 
 // DaemonFunc runs in the background until its context is cancelled. nil and
@@ -85,7 +85,7 @@ func (o *Operator) supervise(ctx context.Context, d *daemon) error {
 		d.setRunning(false)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // Cancelled: what it says now is no failure.
 		case err == nil, errors.Is(err, ErrStop):
 			if d.critical {
 				return fmt.Errorf("daemon %q ended", d.name)

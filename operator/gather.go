@@ -99,11 +99,11 @@ type merge struct {
 
 func (m *merge) addRendered(s *source, r exposition.Rendered) {
 	if err := r.Validate(); err != nil {
-		s.drop(droppedInvalid, 1)
+		s.drop(droppedInvalid)
 		return
 	}
 	if m.families[r.Name] != nil {
-		s.drop(droppedConflict, 1)
+		s.drop(droppedConflict)
 		return
 	}
 	m.families[r.Name] = &gathered{desc: r.Desc, part: true, rendered: r}
@@ -116,15 +116,15 @@ func (m *merge) addMetric(s *source, x *Metric) {
 	if g == nil {
 		g = &gathered{desc: metric.Desc{Name: x.Name, Help: x.Help, Unit: x.Unit, Type: x.Type}}
 		if g.desc.Validate() != nil {
-			s.drop(droppedInvalid, 1)
+			s.drop(droppedInvalid)
 			return
 		}
 	}
 	switch {
 	case g.part || g.desc.Type != x.Type:
-		s.drop(droppedConflict, 1)
+		s.drop(droppedConflict)
 	case sample.Validate(x.Type) != nil:
-		s.drop(droppedInvalid, 1)
+		s.drop(droppedInvalid)
 	default:
 		m.families[x.Name] = g
 		g.samples = append(g.samples, ownedSample{sample, s})
@@ -141,7 +141,7 @@ func (m *merge) deduplicate() {
 		kept := g.samples[:0]
 		for i, s := range g.samples {
 			if i > 0 && metric.CompareLabels(kept[len(kept)-1].Labels, s.Labels) == 0 {
-				s.source.drop(droppedDuplicate, 1)
+				s.source.drop(droppedDuplicate)
 				continue
 			}
 			kept = append(kept, s)
@@ -180,11 +180,11 @@ type sourceStats struct {
 	dropped  [numDropped]uint64
 }
 
-func (s *source) drop(why dropped, n uint64) {
+func (s *source) drop(why dropped) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.dropped[why] += n
+	s.stats.dropped[why]++
 }

@@ -25,7 +25,7 @@ func (o *Operator) Run(ctx context.Context) error {
 	if err := o.conflict(); err != nil {
 		return err
 	}
-	ln, err := o.listen()
+	ln, err := o.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,11 @@ func (o *Operator) Run(ctx context.Context) error {
 	return errors.Join(failure, tasks.await(o.opts.Grace), shutdown(server, o.opts.Grace))
 }
 
-func (o *Operator) listen() (net.Listener, error) {
+func (o *Operator) listen(ctx context.Context) (net.Listener, error) {
 	if o.opts.Listener != nil || o.opts.Addr == "" {
 		return o.opts.Listener, nil
 	}
-	ln, err := net.Listen("tcp", o.opts.Addr)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", o.opts.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.opts.Addr, err)
 	}

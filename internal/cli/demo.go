@@ -57,7 +57,7 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if every > 0 {
 		s.daemon = demoChanges(cmd.OutOrStdout(), files, objects, every)
 	}
-	op, ln, err := serve.open(log)
+	op, ln, err := serve.open(cmd.Context(), log)
 	if err != nil {
 		return err
 	}

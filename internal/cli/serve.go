@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,8 +70,8 @@ func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
 }
 
 // open listens and returns an Operator that will serve there.
-func (f *serveFlags) open(log *slog.Logger) (*operator.Operator, net.Listener, error) {
-	ln, err := net.Listen("tcp", f.listen)
+func (f *serveFlags) open(ctx context.Context, log *slog.Logger) (*operator.Operator, net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", f.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, nil, fmt.Errorf("--listen %s: the port is in use, choose another", f.listen)
 	}

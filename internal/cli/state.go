@@ -83,7 +83,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	op, ln, err := f.serve.open(log)
+	op, ln, err := f.serve.open(cmd.Context(), log)
 	if err != nil {
 		return err
 	}

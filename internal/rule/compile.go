@@ -50,15 +50,8 @@ type Set struct {
 type resourceRules struct {
 	document string
 	gvk      GVK
-	outer    []outerLabel
+	outer    []boundLabel // what all metrics share: it depends on the object only
 	metrics  []compiledMetric
-}
-
-// outerLabel is a label that all metrics of a resource share and that depends
-// on the object only.
-type outerLabel struct {
-	name  string
-	value expr
 }
 
 type compiledMetric struct {
@@ -144,11 +137,7 @@ func (c *compiler) enabled(group string) bool {
 
 func (c *compiler) resource(file string, d *Document, s *resourceSpec) *resourceRules {
 	r := Reporter{file: file, list: &c.list}
-	out := &resourceRules{document: d.Name, gvk: s.gvk}
-	base := c.baseLabels(r, d, s)
-	for _, l := range base {
-		out.outer = append(out.outer, outerLabel{l.name, l.value})
-	}
+	out := &resourceRules{document: d.Name, gvk: s.gvk, outer: c.baseLabels(r, d, s)}
 	enabled := c.enabled(s.enable)
 	out.metrics = make([]compiledMetric, 0, len(s.metrics))
 	for i := range s.metrics {

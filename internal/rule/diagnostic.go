@@ -42,7 +42,7 @@ type Diagnostic struct {
 // Error returns position, place and message in one line.
 func (d Diagnostic) Error() string {
 	var b strings.Builder
-	b.WriteString(d.Position.String())
+	b.WriteString(d.String())
 	b.WriteString(": ")
 	if d.Warning {
 		b.WriteString("warning: ")

@@ -49,7 +49,7 @@ type Context struct {
 	sink      Sink
 	vars      []any
 	outer     []string
-	outerDefs []outerLabel
+	outerDefs []boundLabel
 	values    []string // of the labels of the metric at work
 	labels    []metric.Label
 	current   *compiledMetric

@@ -43,15 +43,6 @@ type alternative struct {
 	path    Path
 }
 
-// depth is the innermost scope that the expression reads; literals read none.
-func (e expr) depth() int {
-	d := 0
-	for _, a := range e {
-		d = max(d, a.slot)
-	}
-	return d
-}
-
 // eval returns the value of the expression, or nil when all alternatives are
 // absent.
 func (e expr) eval(vars []any) any {

@@ -44,7 +44,7 @@ type spread struct {
 }
 
 // form compiles a metric in the new form.
-func (c *compiler) form(r Reporter, outer []outerLabel, m *metricSpec) *form {
+func (c *compiler) form(r Reporter, outer []boundLabel, m *metricSpec) *form {
 	f := &form{typ: m.typ, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
 	scope := slices.Clone(baseNames)
 	depths := []int{0, 0}
@@ -101,7 +101,7 @@ func compiledScope(in expr, one bool) scope { return scope{in: in, one: one} }
 
 // bindLabels puts the metric's labels together: what the resource's metrics
 // share, then its common labels, its labels from paths, its own labels.
-func (f *form) bindLabels(r Reporter, outer []outerLabel, m *metricSpec, scope names) {
+func (f *form) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, scope names) {
 	own := labelTable{}
 	for _, l := range m.commonLabels {
 		own.set(l.name, expr{{literal: l.value}})

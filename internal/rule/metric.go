@@ -9,23 +9,25 @@ import (
 // metricSpec is an entry of a resource's metrics, in the new form or, when each
 // is set, in the legacy one.
 type metricSpec struct {
-	pos                   *yaml.Node
-	name, help, unit      string
-	typ                   metric.Type
-	enable                string
-	forEach               []scopeSpec
-	labels                []labelSpec
-	spread                []spreadSpec
-	value                 exprSpec
-	valueMap              map[string]float64
-	fallback              *float64
-	states                []string
-	stateLabel            string
-	commonLabels          []constLabel
-	labelsFromPath        []pathLabel
-	each                  *yaml.Node
-	errorLogV             string
-	hasType, newFormField bool
+	pos              *yaml.Node
+	name, help, unit string
+	enable           string
+	commonLabels     []constLabel
+	labelsFromPath   []pathLabel
+	errorLogV        string
+
+	each *yaml.Node // the legacy form
+
+	isForm     bool // a field of the new form is there
+	typ        metric.Type
+	forEach    []scopeSpec
+	labels     []labelSpec
+	spread     []spreadSpec
+	value      exprSpec
+	valueMap   map[string]float64
+	fallback   *float64
+	states     []string
+	stateLabel string
 }
 
 // scopeSpec is an entry of forEach.
@@ -53,7 +55,7 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 		r = r.In("metric %q", name.Value)
 	}
 	own := func(fn func(*yaml.Node)) func(*yaml.Node) {
-		return func(v *yaml.Node) { s.newFormField = true; fn(v) }
+		return func(v *yaml.Node) { s.isForm = true; fn(v) }
 	}
 	r.fields(n, legacy, map[string]func(*yaml.Node){
 		"name":    r.Text(&s.name),
@@ -90,7 +92,7 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 	switch {
 	case s.name == "":
 		r.Errorf(n, "the metric has no name")
-	case s.each != nil && s.newFormField:
+	case s.each != nil && s.isForm:
 		r.Errorf(n, "a metric has either each or type, forEach, labels, value: use one of the two forms")
 	case s.each != nil:
 	case s.typ == metric.Info && (!s.value.empty() || s.fallback != nil):

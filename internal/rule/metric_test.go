@@ -126,7 +126,7 @@ metric "m": the metric has neither a value nor a default
 metric "m": label name "a-b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?
 the resource has no groupVersionKind.kind
 `)
-	checkFindings(t, doc(`{name: m, value: §x.y, labels: {a: §z.y}}, §{name: m n, value: object.§}`), `
+	checkFindings(t, doc(`{name: m, value: §x.y, labels: {a: §z.y}}, §{name: m n, value: object§.}`), `
 metric "m": expression "x.y": unknown name "x": in scope are object, gvk
 metric "m": expression "z.y": unknown name "z": in scope are object, gvk
 metric "m n": metric name "m n" does not match [a-zA-Z_:][a-zA-Z0-9_:]*

@@ -8,9 +8,11 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -138,6 +140,21 @@ type target struct {
 type slot struct {
 	groupKind
 	version string // empty for the best one
+}
+
+// missingLimit is how long a kind may be missing in discovery before it counts
+// as gone without further proof.
+const missingLimit = time.Minute
+
+// gone reports whether a kind that discovery does not name any more is really
+// gone. An API server that has just started names kinds before it knows all
+// CustomResourceDefinitions, and then answers their requests with 503, not 404.
+func (c *Cluster) gone(ctx context.Context, t target, missing time.Time) bool {
+	if time.Since(missing) > missingLimit {
+		return true
+	}
+	_, err := c.objects.Resource(t.gvr()).List(ctx, metav1.ListOptions{Limit: 1})
+	return apierrors.IsNotFound(err)
 }
 
 // same reports whether two targets of a slot are collected alike.

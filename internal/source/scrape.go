@@ -13,7 +13,8 @@ import (
 // scrapedKind is a kind that Scrape keeps from one scrape to the next.
 type scrapedKind struct {
 	target
-	kind *store.Kind
+	kind    *store.Kind
+	missing time.Time // in discovery, since then
 }
 
 // Scrape brings the store up to date with the cluster: one conditional
@@ -24,6 +25,12 @@ type scrapedKind struct {
 // others are not touched by it. When the cluster does not answer at all, the
 // store is empty afterwards.
 func (c *Cluster) Scrape(ctx context.Context) {
+	if deadline, ok := ctx.Deadline(); ok {
+		// What was answered in time must still be rendered.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/5))
+		defer cancel()
+	}
 	c.scraping.Lock()
 	defer c.scraping.Unlock()
 	if c.Cache > 0 && !c.last.IsZero() && time.Since(c.last) < c.Cache {
@@ -38,7 +45,7 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		}
 		return
 	}
-	c.follow(s.targets(c.Set))
+	c.follow(ctx, s.targets(c.Set))
 	var wg sync.WaitGroup
 	for _, k := range c.scraped {
 		wg.Go(func() { c.list(ctx, k) })
@@ -64,10 +71,18 @@ func (c *Cluster) Discover(ctx context.Context) error {
 	}
 }
 
-// follow makes the kept kinds those of the targets.
-func (c *Cluster) follow(targets map[slot]target) {
+// follow makes the kept kinds those of the targets, and those that are missing
+// but not known to be gone: they are listed once more, and say what is wrong.
+func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
 	for slot, k := range c.scraped {
-		if _, ok := targets[slot]; !ok {
+		if _, ok := targets[slot]; ok {
+			continue
+		}
+		if k.missing.IsZero() {
+			k.missing = time.Now()
+			c.scraped[slot] = k
+		}
+		if c.gone(ctx, k.target, k.missing) {
 			k.kind.Remove()
 			delete(c.scraped, slot)
 		}
@@ -77,7 +92,7 @@ func (c *Cluster) follow(targets map[slot]target) {
 		if !known {
 			k.kind = c.Store.Kind(t.program)
 		}
-		k.target = t
+		k.target, k.missing = t, time.Time{}
 		c.scraped[slot] = k
 	}
 }

@@ -34,14 +34,17 @@ func (c *Cluster) Watch(ctx context.Context) error {
 	defer func() { <-crds }()
 
 	var soon []time.Duration
-	for first := true; ; first = false {
+	settled := false
+	for {
 		s, changed, err := c.discover(ctx)
-		if err == nil && (changed || first || len(watchers) == 0) {
-			c.reconcile(ctx, watchers, s.targets(c.Set))
+		if err == nil && (changed || !settled) {
+			settled = c.reconcile(ctx, watchers, s.targets(c.Set))
 		}
 		pause := c.Poll
 		switch {
 		case err != nil:
+			pause = min(time.Second, c.Poll)
+		case !settled:
 			pause = min(time.Second, c.Poll)
 		case len(soon) > 0:
 			pause, soon = soon[0], soon[1:]
@@ -58,15 +61,26 @@ func (c *Cluster) Watch(ctx context.Context) error {
 }
 
 // reconcile makes the running watchers those of the targets. A kind whose best
-// version has changed keeps its objects until it has been listed anew.
-func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, targets map[slot]target) {
+// version has changed keeps its objects until it has been listed anew. It
+// returns false while a kind is missing and not yet known to be gone.
+func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, targets map[slot]target) (settled bool) {
+	settled = true
 	for slot, w := range watchers {
-		if _, ok := targets[slot]; !ok {
-			c.Log.Info("Kind is not served any more", "kind", w.gvk.String())
-			w.stop()
-			w.kind.Remove()
-			delete(watchers, slot)
+		if _, ok := targets[slot]; ok {
+			w.missing = time.Time{}
+			continue
 		}
+		if w.missing.IsZero() {
+			w.missing = time.Now()
+		}
+		if !c.gone(ctx, w.target, w.missing) {
+			settled = false
+			continue
+		}
+		c.Log.Info("Kind is not served any more", "kind", w.gvk.String())
+		w.stop()
+		w.kind.Remove()
+		delete(watchers, slot)
 	}
 	for slot, t := range targets {
 		w := watchers[slot]
@@ -84,6 +98,7 @@ func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, tar
 		w.start(ctx)
 		watchers[slot] = w
 	}
+	return settled
 }
 
 // wake makes Watch look at once what the cluster serves.
@@ -103,6 +118,7 @@ type watcher struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	began   time.Time // of the last list
+	missing time.Time // in discovery, since then
 }
 
 func (w *watcher) start(ctx context.Context) {

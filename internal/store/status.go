@@ -33,7 +33,7 @@ type KindStatus struct {
 }
 
 // Up reports whether the last contact was good.
-func (s KindStatus) Up() bool { return s.Answered && s.Reason == "" }
+func (k KindStatus) Up() bool { return k.Answered && k.Reason == "" }
 
 // The reasons why a kind is not up.
 const (

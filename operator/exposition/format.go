@@ -70,15 +70,15 @@ func parseAccept(element string) (mediaType string, q float64, version string) {
 // AcceptsGzip reports whether an Accept-Encoding header allows gzip. A weight
 // of 0 refuses it.
 func AcceptsGzip(acceptEncoding string) bool {
-	any := false
+	others := false
 	for element := range strings.SplitSeq(acceptEncoding, ",") {
 		coding, q, _ := parseAccept(element)
 		switch coding {
 		case "gzip", "x-gzip":
 			return q > 0
 		case "*":
-			any = q > 0
+			others = q > 0
 		}
 	}
-	return any
+	return others
 }

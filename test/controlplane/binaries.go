@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -115,8 +116,8 @@ func buildKey(ctx context.Context, source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n", target)
+	var all bytes.Buffer
+	fmt.Fprintf(&all, "%s\n", target)
 	files := []string{"go.mod", "go.sum"}
 	for _, name := range programs {
 		files = append(files, filepath.Join(name, "main.go"))
@@ -126,9 +127,10 @@ func buildKey(ctx context.Context, source string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading what the programs are built of: %w", err)
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+		fmt.Fprintf(&all, "%s %d\n%s", name, len(content), content)
 	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+	sum := sha256.Sum256(all.Bytes())
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // cacheFolder returns the folder that the built programs are kept in.

@@ -82,7 +82,7 @@ func ask(ctx context.Context, client *http.Client, method, url, body string) (st
 	if err != nil {
 		return "", err // names the method and the URL
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return "", fmt.Errorf("reading the answer of %s: %w", url, err)

@@ -20,7 +20,7 @@ func FreePort() (int, error) {
 	var errs []error
 	for range 20 {
 		port := firstPort + rand.IntN(endPort-firstPort)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
 			errs = append(errs, err)
 			continue

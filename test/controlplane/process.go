@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -90,8 +91,8 @@ func startServer(path, dir string, args ...string) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
-	defer file.Close() // the child has its own copy
-	cmd := exec.Command(path, args...)
+	defer func() { _ = file.Close() }()                             // the child has its own copy
+	cmd := exec.CommandContext(context.Background(), path, args...) // it runs until it is killed
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir}
 	cmd.Stdout, cmd.Stderr = file, file
 	p, err := startProcess(cmd)
@@ -123,7 +124,7 @@ func tail(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if info, err := file.Stat(); err == nil && info.Size() > size {
 		if _, err := file.Seek(-size, io.SeekEnd); err != nil {
 			return err.Error()

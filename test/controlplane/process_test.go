@@ -41,7 +41,7 @@ func TestChildDiesWithParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }()
 	cmd := roleCommand(t, "parent")
 	cmd.Stdout = writer
 	parent, err := startProcess(cmd)

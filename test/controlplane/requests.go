@@ -68,7 +68,7 @@ func (c *ControlPlane) Requests(since Mark) ([]Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of requests: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	// The mark may be inside a line that was being written then: with the byte
 	// before the mark, the first line to read is the one after the first break.
 	if _, err := file.Seek(max(0, int64(since)-1), io.SeekStart); err != nil {

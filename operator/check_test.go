@@ -1,0 +1,117 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kubevitals/kubevitals/operator"
+)
+
+func TestChecks(t *testing.T) {
+	good := func(context.Context) error { return nil }
+	bad := func(context.Context) error { return errors.New("not yet") }
+	panics := func(context.Context) error { panic("p") }
+	type check struct {
+		kind operator.CheckKind
+		name string
+		fn   operator.CheckFunc
+	}
+	live, ready := operator.Live, operator.Ready
+	for _, c := range []struct {
+		name, path string
+		checks     []check
+		code       int
+		body       string
+	}{
+		{"none", "/livez", nil, 200, "ok"},
+		{"none, verbose", "/livez?verbose", nil, 200, "livez check passed\n"},
+		{"none, ready", "/readyz", nil, 200, "ok"},
+		{"none, ready, verbose", "/readyz?verbose", nil, 200, "[+]shutdown ok\nreadyz check passed\n"},
+		{"good", "/livez", []check{{live, "a", good}}, 200, "ok"},
+		{
+			"good, verbose, in order", "/readyz?verbose=1", []check{{ready, "b", good}, {ready, "a", good}}, 200,
+			"[+]b ok\n[+]a ok\n[+]shutdown ok\nreadyz check passed\n",
+		},
+		{"bad", "/livez", []check{{live, "a", good}, {live, "b", bad}}, 503, "[-]b failed: not yet\nlivez check failed\n"},
+		{
+			"bad, verbose", "/readyz?verbose", []check{{ready, "a", bad}, {ready, "b", good}}, 503,
+			"[-]a failed: not yet\n[+]b ok\n[+]shutdown ok\nreadyz check failed\n",
+		},
+		{"panic", "/livez?verbose", []check{{live, "a", panics}, {live, "b", good}}, 503, "[-]a failed: panic: p\n[+]b ok\nlivez check failed\n"},
+		{"two fail", "/livez", []check{{live, "a", panics}, {live, "b", bad}}, 503, "[-]a failed: panic: p\n[-]b failed: not yet\nlivez check failed\n"},
+		{"of the other kind", "/livez?verbose", []check{{ready, "a", bad}, {live, "b", good}}, 200, "[+]b ok\nlivez check passed\n"},
+		{"of the other kind too", "/readyz", []check{{live, "a", bad}}, 200, "ok"},
+		{"a name twice", "/livez?verbose", []check{{live, "a", good}, {live, "a", bad}}, 503, "[+]a ok\n[-]a failed: not yet\nlivez check failed\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t, 0)
+			o := newOperator(operator.Options{})
+			for _, x := range c.checks {
+				o.Check(x.kind, x.name, x.fn)
+			}
+			w := get(o, c.path)
+			if w.Code != c.code || w.Body.String() != c.body {
+				t.Errorf("%s gives %d\n%swant %d\n%s", c.path, w.Code, w.Body, c.code, c.body)
+			}
+			h := w.Result().Header
+			if h.Get("Content-Type") != "text/plain; charset=utf-8" || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("headers %v", h)
+			}
+			if head := do(t.Context(), o, http.MethodHead, c.path); head.Code != c.code {
+				t.Errorf("HEAD gives %d, want %d", head.Code, c.code)
+			}
+		})
+	}
+}
+
+func TestSlowChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		release := make(chan struct{})
+		var deadline atomic.Int64
+		o.Check(operator.Live, "deaf", func(ctx context.Context) error {
+			d, _ := ctx.Deadline()
+			deadline.Store(int64(time.Until(d)))
+			<-release
+			return nil
+		})
+		for _, name := range []string{"slow 1", "slow 2"} {
+			o.Check(operator.Live, name, func(context.Context) error {
+				time.Sleep(900 * time.Millisecond)
+				return nil
+			})
+		}
+		o.Check(operator.Live, "heeds", func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		})
+		o.Check(operator.Live, "good", func(context.Context) error { return nil })
+		start := time.Now()
+		w := get(o, "/livez?verbose")
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("took %s, want the budget of one second: all at once", d)
+		}
+		if d := time.Duration(deadline.Load()); d != time.Second {
+			t.Errorf("the check has %s, want a second", d)
+		}
+		body := w.Body.String()
+		wantLines(t, body, "[-]deaf failed: no answer before the deadline", "[+]slow 1 ok", "[+]slow 2 ok", "[+]good ok", "livez check failed")
+		if w.Code != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", w.Code)
+		}
+		close(release)
+		synctest.Wait()
+		wantLines(t, get(o, "/livez?verbose").Body.String(), "[+]deaf ok")
+	})
+}
+
+func TestCheckKindString(t *testing.T) {
+	if l, r := operator.Live.String(), operator.Ready.String(); l != "livez" || r != "readyz" {
+		t.Errorf("got %q and %q", l, r)
+	}
+}

@@ -1,0 +1,225 @@
+package operator_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// TestDrops registers two collectors. What the second emits is dropped with a
+// reason where it does not fit; the first is served whatever happens.
+func TestDrops(t *testing.T) {
+	typed := func(name string, typ metric.Type, v float64, labels ...string) operator.Metric {
+		return operator.Metric{Name: name, Type: typ, Value: v, Labels: metric.Labels(labels...)}
+	}
+	for _, c := range []struct {
+		name          string
+		first, second []operator.Metric
+		want          []string
+		reason        string
+		dropped       int
+	}{
+		{
+			"nothing to drop",
+			[]operator.Metric{gauge("a", 1, "x", "1")},
+			[]operator.Metric{gauge("a", 2, "x", "2"), gauge("b", -1)},
+			[]string{`a{x="1"} 1`, `a{x="2"} 2`, "b -1"},
+			"duplicate", 0,
+		}, {
+			"same series",
+			[]operator.Metric{gauge("a", 1, "x", "1", "y", "2")},
+			[]operator.Metric{{Name: "a", Type: metric.Gauge, Value: 2, Labels: []metric.Label{{Name: "y", Value: "2"}, {Name: "x", Value: "1"}}}, gauge("b", 1)},
+			[]string{`a{x="1",y="2"} 1`, "b 1"},
+			"duplicate", 1,
+		}, {
+			"same series within the collector",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("b", 1, "x", "1"), gauge("b", 2), gauge("b", 3, "x", "1"), gauge("b", 4, "x", "1")},
+			[]string{"a 1", "b 2", `b{x="1"} 1`},
+			"duplicate", 2,
+		}, {
+			"other type",
+			[]operator.Metric{gauge("a", 1, "x", "1")},
+			[]operator.Metric{counter("a", 2, "x", "2"), typed("a", metric.Unknown, 3, "x", "3"), gauge("a", 4, "x", "4")},
+			[]string{`a{x="1"} 1`, `a{x="4"} 4`},
+			"conflict", 2,
+		}, {
+			"invalid name",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("", 1), gauge("b-c", 1), gauge("1b", 1), gauge("b\xff", 1), gauge("b", 1)},
+			[]string{"a 1", "b 1"},
+			"invalid", 4,
+		}, {
+			"invalid label name",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("a", 2, "", "1"), gauge("a", 2, "x-y", "1"), gauge("a", 2, "__name__", "b"), gauge("a", 2, "x:y", "1")},
+			[]string{"a 1"},
+			"invalid", 4,
+		}, {
+			"label twice",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("a", 2, "x", "1", "x", "1")},
+			[]string{"a 1"},
+			"invalid", 1,
+		}, {
+			"label value not UTF-8",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("a", 2, "x", "\xff"), gauge("a", 2, "x", "ü")},
+			[]string{"a 1", `a{x="ü"} 2`},
+			"invalid", 1,
+		}, {
+			"help not UTF-8",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{{Name: "b", Help: "\xff"}},
+			[]string{"a 1"},
+			"invalid", 1,
+		}, {
+			"unit not in the name",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{{Name: "b", Unit: "seconds"}, {Name: "b_seconds", Unit: "seconds"}},
+			[]string{"a 1", "b_seconds 0"},
+			"invalid", 1,
+		}, {
+			"counter negative or no number",
+			[]operator.Metric{counter("a_total", 1)},
+			[]operator.Metric{
+				counter("a_total", -1, "x", "1"), counter("a_total", math.NaN(), "x", "2"),
+				counter("a_total", math.Inf(-1), "x", "3"), counter("a_total", math.Inf(1), "x", "4"),
+			},
+			[]string{"a_total 1", `a_total{x="4"} +Inf`},
+			"invalid", 3,
+		}, {
+			"what was dropped takes no name",
+			[]operator.Metric{gauge("z", 1)},
+			[]operator.Metric{counter("a", -1), gauge("a", 2)},
+			[]string{"a 2", "z 1"},
+			"invalid", 1,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := newOperator(operator.Options{})
+			o.Collect("first", emits(c.first...))
+			o.Collect("second", emits(c.second...))
+			for n := 1; n <= 2; n++ { // counters grow with each scrape
+				body := scrape(t, o)
+				wantSeries(t, body, c.want...)
+				wantLines(t, body, up("first", 1), up("second", 1))
+				for _, reason := range []string{"conflict", "duplicate", "invalid"} {
+					want := 0
+					if reason == c.reason {
+						want = n * c.dropped
+					}
+					wantLines(t, body, droppedLine("second", reason, want), droppedLine("first", reason, 0))
+				}
+			}
+		})
+	}
+}
+
+// TestRegistrationOrderWins: the second collector always answers first.
+func TestRegistrationOrderWins(t *testing.T) {
+	o := newOperator(operator.Options{})
+	answered := make(chan struct{})
+	o.Collect("first", func(_ context.Context, emit func(operator.Metric)) error {
+		<-answered
+		emit(operator.Metric{Name: "a", Help: "First.", Type: metric.Gauge, Value: 1})
+		emit(gauge("b", 1))
+		return nil
+	})
+	o.Collect("second", func(_ context.Context, emit func(operator.Metric)) error {
+		defer close(answered)
+		emit(operator.Metric{Name: "a", Help: "Second.", Type: metric.Gauge, Value: 2})
+		emit(counter("b", 2, "x", "1"))
+		return nil
+	})
+	body := scrape(t, o)
+	wantSeries(t, body, "a 1", "b 1")
+	wantLines(t, body, "# HELP a First.", "# TYPE b gauge", droppedLine("second", "duplicate", 1), droppedLine("second", "conflict", 1))
+}
+
+func TestFirstHelpStays(t *testing.T) {
+	o := newOperator(operator.Options{})
+	help := func(s, x string) operator.Metric {
+		return operator.Metric{Name: "a", Help: s, Type: metric.Gauge, Value: 1, Labels: metric.Labels("x", x)}
+	}
+	o.Collect("first", emits(help("One.", "9"), help("Two.", "8")))
+	o.Collect("second", emits(help("Three.", "1"), help("", "2")))
+	body := scrape(t, o)
+	wantSeries(t, body, `a{x="1"} 1`, `a{x="2"} 1`, `a{x="8"} 1`, `a{x="9"} 1`)
+	wantLines(t, body, "# HELP a One.", droppedLine("first", "conflict", 0), droppedLine("second", "conflict", 0))
+	if n := strings.Count(body, "# HELP a "); n != 1 {
+		t.Errorf("%d HELP lines of one family", n)
+	}
+}
+
+func TestAllFail(t *testing.T) {
+	o := newOperator(operator.Options{})
+	o.Collect("a", func(context.Context, func(operator.Metric)) error { panic("a") })
+	o.Collect("b", func(context.Context, func(operator.Metric)) error { return fmt.Errorf("b") })
+	o.AddPart("c", part{gather: func(context.Context, exposition.Format) ([]exposition.Rendered, error) { panic("c") }})
+	w := get(o, "/metrics")
+	if w.Code != http.StatusOK {
+		t.Errorf("status %d, want 200", w.Code)
+	}
+	wantSeries(t, w.Body.String())
+	wantLines(t, w.Body.String(), up("a", 0), up("b", 0), up("c", 0))
+
+	o.SelfMetrics("")
+	if w := get(o, "/metrics"); w.Code != http.StatusOK || w.Body.Len() != 0 {
+		t.Errorf("without self-metrics: status %d and %q, want 200 and nothing", w.Code, w.Body)
+	}
+}
+
+// TestSameBytes scrapes constant input again and again, while collectors run
+// and emit in random order.
+func TestSameBytes(t *testing.T) {
+	o := plain()
+	for c := range 6 {
+		o.Collect(fmt.Sprint("collector ", c), func(_ context.Context, emit func(operator.Metric)) error {
+			for range rand.IntN(20) {
+				runtime.Gosched()
+			}
+			for _, i := range rand.Perm(12) {
+				// Names and series are shared with other collectors; which one
+				// is served shows in the value, which type in the header.
+				m := gauge(fmt.Sprintf("m%d", i%4), float64(c), "n", fmt.Sprint((i+c)%9))
+				if c%3 == 2 {
+					m.Type = metric.Unknown
+				}
+				m.Help = fmt.Sprintf("By %d.", c)
+				emit(m)
+			}
+			return nil
+		})
+	}
+	o.AddPart("part", renders("p2", "m3", "p1"))
+	for header, times := range map[string]int{"text/plain": 1000, "application/openmetrics-text": 100} {
+		want := scrape(t, o, "Accept", header)
+		for _, s := range []string{"# TYPE m0 gauge", "# TYPE p1 gauge", `m2{n="2"} 0`} {
+			if !strings.Contains(want, s) {
+				t.Fatalf("no %q in:\n%s", s, want)
+			}
+		}
+		for i := range times {
+			if got := scrape(t, o, "Accept", header); got != want {
+				t.Fatalf("scrape %d:\n%s\nthe first:\n%s", i, got, want)
+			}
+		}
+	}
+}
+
+func TestFamiliesAreSortedByName(t *testing.T) {
+	o := plain()
+	o.Collect("c", emits(gauge("b", 1), gauge("a_b", 1), gauge("a", 1, "x", "2"), gauge("a", 1, "x", "10"), gauge("B", 1)))
+	o.AddPart("p", renders("c", "aa"))
+	wantSeries(t, scrape(t, o), "B 1", `a{x="10"} 1`, `a{x="2"} 1`, "a_b 1", "aa 1", "b 1", "c 1")
+}

@@ -1,0 +1,109 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kubevitals/kubevitals/operator"
+)
+
+// TestSelfMetricsFromTheStart runs in a bubble, where a call takes 0 seconds.
+func TestSelfMetricsFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Collect("c", emits())
+		o.AddPart("p", renders("a"))
+		o.Daemon("d", func(context.Context) error { return nil })
+		want := `# TYPE a gauge
+a 1
+# HELP operator_collector_duration_seconds How long the last finished call of the collector took.
+# TYPE operator_collector_duration_seconds gauge
+operator_collector_duration_seconds{collector="c"} 0
+operator_collector_duration_seconds{collector="p"} 0
+# HELP operator_collector_failures_total Calls of the collector that gave nothing, by reason.
+# TYPE operator_collector_failures_total counter
+operator_collector_failures_total{collector="c",reason="busy"} 0
+operator_collector_failures_total{collector="c",reason="error"} 0
+operator_collector_failures_total{collector="c",reason="limit"} 0
+operator_collector_failures_total{collector="c",reason="panic"} 0
+operator_collector_failures_total{collector="c",reason="timeout"} 0
+operator_collector_failures_total{collector="p",reason="busy"} 0
+operator_collector_failures_total{collector="p",reason="error"} 0
+operator_collector_failures_total{collector="p",reason="limit"} 0
+operator_collector_failures_total{collector="p",reason="panic"} 0
+operator_collector_failures_total{collector="p",reason="timeout"} 0
+# HELP operator_collector_up Whether the last call of the collector gave its samples.
+# TYPE operator_collector_up gauge
+operator_collector_up{collector="c"} 1
+operator_collector_up{collector="p"} 1
+# HELP operator_daemon_restarts_total Restarts of the daemon after an error or a panic.
+# TYPE operator_daemon_restarts_total counter
+operator_daemon_restarts_total{daemon="d"} 0
+# HELP operator_daemon_running Whether the daemon runs, 0 while it waits for its next start.
+# TYPE operator_daemon_running gauge
+operator_daemon_running{daemon="d"} 0
+# HELP operator_samples_dropped_total Samples of the collector that could not be exposed, by reason.
+# TYPE operator_samples_dropped_total counter
+operator_samples_dropped_total{collector="c",reason="conflict"} 0
+operator_samples_dropped_total{collector="c",reason="duplicate"} 0
+operator_samples_dropped_total{collector="c",reason="invalid"} 0
+operator_samples_dropped_total{collector="p",reason="conflict"} 0
+operator_samples_dropped_total{collector="p",reason="duplicate"} 0
+operator_samples_dropped_total{collector="p",reason="invalid"} 0
+`
+		if got := scrape(t, o); got != want {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+		om := scrape(t, o, "Accept", "application/openmetrics-text")
+		wantLines(t, om,
+			"# TYPE operator_collector_failures counter",
+			"# UNIT operator_collector_duration_seconds seconds",
+			"# TYPE operator_daemon_restarts counter",
+			"# EOF")
+	})
+}
+
+func TestSelfMetricsPrefix(t *testing.T) {
+	o := newOperator(operator.Options{})
+	o.Collect("c", emits(gauge("a", 1)))
+	o.SelfMetrics("kubevitals")
+	body := scrape(t, o)
+	wantLines(t, body, "a 1", `kubevitals_collector_up{collector="c"} 1`)
+	if strings.Contains(body, "operator_") {
+		t.Errorf("the old prefix is still there:\n%s", body)
+	}
+	o.SelfMetrics("")
+	if got, want := scrape(t, o), "# TYPE a gauge\na 1\n"; got != want {
+		t.Errorf("switched off: %q, want %q", got, want)
+	}
+}
+
+func TestSelfMetricsWithNothingRegistered(t *testing.T) {
+	if got := scrape(t, newOperator(operator.Options{})); got != "" {
+		t.Errorf("got %q, want nothing", got)
+	}
+}
+
+func TestSelfMetricsDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		takes := 2 * time.Second
+		o.Collect("c", func(context.Context, func(operator.Metric)) error {
+			time.Sleep(takes)
+			return errors.New("no luck")
+		})
+		o.Collect("panics", func(context.Context, func(operator.Metric)) error {
+			time.Sleep(takes / 2)
+			panic("p")
+		})
+		wantLines(t, scrape(t, o),
+			`operator_collector_duration_seconds{collector="c"} 2`,
+			`operator_collector_duration_seconds{collector="panics"} 1`)
+		takes = 500 * time.Millisecond
+		wantLines(t, scrape(t, o), `operator_collector_duration_seconds{collector="c"} 0.5`)
+	})
+}
