@@ -73,11 +73,11 @@ func demoTour(w io.Writer, ln net.Listener, objects int) {
 A sample cluster of %d objects is served there; stop with Ctrl-C. What to look at:
 
   which listeners are broken
-    curl -s %[1]s/metrics | grep 'gateway_status_listeners_conditions.* 0$'
-  which routes a gateway does not accept, or with what missing behind them
-    curl -s %[1]s/metrics | grep 'route_status_parents_conditions.* 0$'
+    curl -s %[1]s/metrics | grep -E 'listeners_conditions.*type="(Programmed|ResolvedRefs)"} 0'
+  which routes a gateway does not accept, or that lead nowhere
+    curl -s %[1]s/metrics | grep -E 'route_status_parents_conditions.*type="(Accepted|ResolvedRefs)"} 0'
   which routes have an AuthPolicy
-    curl -s %[1]s/metrics | grep 'AuthPolicyAffected'
+    curl -s %[1]s/metrics | grep AuthPolicyAffected
   what is read, and how well
     %[1]s
 

@@ -54,7 +54,7 @@ func TestMetricReference(t *testing.T) {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, labels[f.Name], f.Help)
 		}
 	}
-	b.WriteString("\n## About Kubevitals itself\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
+	b.WriteString("\n## About Kubevitals itself\n\nBesides these, `go_*` and `process_*` as of any Go program.\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
 	for _, line := range selfMetrics(t) {
 		b.WriteString(line)
 	}
@@ -136,7 +136,7 @@ func selfMetrics(t *testing.T) []string {
 		row("kubevitals_state_rule_errors_total", "counter", "`reason`, `rule`", "What rules asked for and objects could not give, by family and reason."),
 	}
 	for _, m := range header.FindAllStringSubmatch(body, -1) {
-		if !strings.HasPrefix(m[1], "gatewayapi_") && !strings.HasPrefix(m[1], "kuadrant_") {
+		if strings.HasPrefix(m[1], "kubevitals_") || m[1] == "gateway_metrics_up" {
 			rows = append(rows, row(m[1], m[3], list(labels[m[1]]), m[2]))
 		}
 	}

@@ -80,6 +80,7 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger) (*operator.Oper
 	}
 	op := operator.New(operator.Options{Listener: ln, Logger: log})
 	op.SelfMetrics("kubevitals")
+	op.Collect("process", processMetrics())
 	op.Expose("/metrics")
 	if f.pprof {
 		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))

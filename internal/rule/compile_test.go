@@ -59,6 +59,7 @@ func TestFamilyErrors(t *testing.T) {
 	f(`§{name: a b, value: object.v}`, `metric "a b": metric name "a b" `+invalid)
 	f(`§{name: 1a, value: object.v}`, `metric "1a": metric name "1a" `+invalid)
 	f(`§{name: 'a{b="c"}', value: object.v}`, `metric "a{b=\"c\"}": metric name "a{b=\"c\"}" `+invalid)
+	f(`§{name: a-b c, each: {type: Gauge, gauge: {path: [v]}}}`, `metric "a-b c": metric name "a-b c" `+invalid)
 	f(`§{name: ü, value: object.v}`, `metric "ü": metric name "ü" `+invalid)
 	f(`§{name: m, unit: seconds, value: object.v}`, `metric "m": metric name m does not end in its unit "seconds"`)
 	f(`§{name: m_total, type: counter, unit: seconds, value: object.v}`, `metric "m_total": metric name m_total does not end in its unit "seconds"`)
@@ -205,6 +206,23 @@ spec:
 	unknown("labels", `--enable: no rule has the group "labels": the loaded rules have debugging, expensive`)
 	if _, findings := compile(doc(`{name: m, value: 1}`), "x"); findings.Error() != `--enable: no rule has the group "x": the loaded rules have none` {
 		t.Errorf("got %s", findings.Error())
+	}
+}
+
+// TestGroupInsideGroup names a group that occurs in a disabled resource only.
+func TestGroupInsideGroup(t *testing.T) {
+	const rules = `kind: MetricRules
+spec:
+  resources:
+  - groupVersionKind: {group: g, kind: K}
+    enable: outer
+    metrics: [{name: m, enable: inner, value: 1}]
+`
+	for enable, families := range map[string]int{"inner": 0, "outer": 0, "outer inner": 1} {
+		set, findings := compile(rules, strings.Fields(enable)...)
+		if len(findings) > 0 || len(set.Families()) != families {
+			t.Errorf("%s: got %d families and %q, want %d", enable, len(set.Families()), findings.Error(), families)
+		}
 	}
 }
 

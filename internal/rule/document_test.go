@@ -111,6 +111,9 @@ func TestDocumentKinds(t *testing.T) {
 	f("kind: CustomResourceStateMetrics\n"+spec, plain, legacy)
 	f("kind: CustomResourceStateMetrics\napiVersion: whatever\n"+spec, plain, legacy)
 	f("---\n---\nkind: MetricRules\n"+spec, plain, ours)
+	f("\ufeffkind: MetricRules\r\n"+strings.ReplaceAll(spec, "\n", "\r\n"), plain, ours)
+	const spaced = "\"resources\": [\n\t{\"groupVersionKind\": {\"group\": \"g\", \"kind\": \"K\"}, \"metricNamePrefix\": \"p\",\n\t\"metrics\": [{\"name\": \"m\", \"value\": \"object.v\"}]}\n]"
+	f("{\n\t\"kind\": \"MetricRules\",\n\t\"spec\": {"+spaced+"}\n}\n", plain, ours) // JSON, with tabs
 
 	f(wrap("kind: MetricRules\n"+spec), plain, ours)
 	f(wrap("kind: CustomResourceStateMetrics\n"+spec), plain, legacy)

@@ -9,25 +9,24 @@ import (
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
+// checkNumber compares a number as it is written in an exposition, or an error.
+func checkNumber(t *testing.T, in any, want string) {
+	t.Helper()
+	n, err := rule.ToNumber(in)
+	got := string(exposition.AppendValue(nil, n))
+	if err != nil {
+		got = err.Error()
+	}
+	if got != want {
+		t.Errorf("ToNumber(%#v): got %s, want %s", in, got, want)
+	}
+}
+
 func TestToNumber(t *testing.T) {
 	f := func(in any, want string) {
 		t.Helper()
-		n, err := rule.ToNumber(in)
-		got := string(exposition.AppendValue(nil, n))
-		if err != nil {
-			got = err.Error()
-		}
-		if got != want {
-			t.Errorf("ToNumber(%#v): got %s, want %s", in, got, want)
-		}
+		checkNumber(t, in, want)
 	}
-	bad := func(in string) {
-		t.Helper()
-		if n, err := rule.ToNumber(in); err == nil {
-			t.Errorf("ToNumber(%q): got %v, want an error", in, n)
-		}
-	}
-
 	f(true, "1")
 	f(false, "0")
 	f(int64(-7), "-7")
@@ -36,6 +35,25 @@ func TestToNumber(t *testing.T) {
 	f(2.5, "2.5")
 	f(math.Inf(-1), "-Inf")
 	f(math.NaN(), "NaN")
+
+	f(nil, "nothing is not a number")
+	f([]any{int64(1)}, "a list is not a number")
+	f(map[string]any{}, "a map is not a number")
+	f(json.Number("1"), "a number is not a number")
+	f("Ready", `"Ready" is not a number, a boolean, a time or a quantity`)
+}
+
+func TestTextToNumber(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		checkNumber(t, in, want)
+	}
+	bad := func(in string) {
+		t.Helper()
+		if n, err := rule.ToNumber(in); err == nil {
+			t.Errorf("ToNumber(%q): got %v, want an error", in, n)
+		}
+	}
 
 	f("true", "1")
 	f("True", "1")
@@ -100,10 +118,4 @@ func TestToNumber(t *testing.T) {
 	bad("2160h")
 	bad("0x10")
 	bad("one")
-
-	f(nil, "nothing is not a number")
-	f([]any{int64(1)}, "a list is not a number")
-	f(map[string]any{}, "a map is not a number")
-	f(json.Number("1"), "a number is not a number")
-	f("Ready", `"Ready" is not a number, a boolean, a time or a quantity`)
 }

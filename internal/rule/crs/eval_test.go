@@ -67,6 +67,7 @@ func TestGauge(t *testing.T) {
 
 	// More segments from the map itself lead nowhere.
 	f(`path: [m], valueFrom: [a, v]`, `m: {a: {v: 1}}`, ``)
+	f(`path: [m], valueFrom: [a, v]`, `m: {a: 5}`, ``)
 	f(`valueFrom: [spec, replicas]`, `spec: {replicas: 3}`, ``)
 	f(`path: [], valueFrom: [v]`, `v: 3`, `m 3`)
 	f(`valueFrom: [v], labelsFromPath: {x: [n]}`, `{v: 3, n: o}`, `m{x="o"} 3`)
@@ -182,6 +183,30 @@ func TestOrder(t *testing.T) {
 	got := eval(t, doc(`commonLabels: {a: z}, each: {type: Gauge, gauge: {path: [l], valueFrom: [v], labelsFromPath: {x: [n], y: [o]}}}`),
 		`l: [{n: b, v: 1}, {n: a, o: b, v: 2}, {o: a, v: 3}, {n: a, v: 4}, {n: a, o: a, v: 5}]`, false)
 	if want := lines(`m{a="z",x="a"} 4 | m{a="z",x="a",y="a"} 5 | m{a="z",x="a",y="b"} 2 | m{a="z",x="b"} 1 | m{a="z",y="a"} 3`); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// TestEveryEntryApplies has two entries of one kind, of which the last wins
+// silently in kube-state-metrics. Each has its own prefix and labels.
+func TestEveryEntryApplies(t *testing.T) {
+	got := eval(t, `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: g, version: v1, kind: K}
+    commonLabels: {a: b}
+    metrics: [{name: m, each: {type: Gauge, gauge: {path: [v]}}}]
+  - groupVersionKind: {group: g, version: v1, kind: K}
+    metricNamePrefix: p
+    metrics: [{name: m, each: {type: Gauge, gauge: {path: [v]}}}]
+  - groupVersionKind: {group: g, version: v1, kind: Other}
+    metrics: [{name: other, each: {type: Gauge, gauge: {path: [v]}}}]
+  - groupVersionKind: {group: g, version: "*", kind: "*"}
+    metricNamePrefix: ""
+    metrics: [{name: any, each: {type: Gauge, gauge: {path: [v]}}}]
+`, `v: 1`, false)
+	if want := lines(`kube_customresource_m{a="b"} 1 | p_m 1 | any 1`); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
 }

@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestManyRoutes serves 10,000 HTTPRoutes, on each of which two controllers
+// report, and logs what that costs. Only completeness is asserted.
+//
+//	go test ./e2e -run ManyRoutes -v
+func TestManyRoutes(t *testing.T) {
+	const n = 10_000
+	c := ownControlPlane(t, "standard")
+	plain := filepath.Join(t.TempDir(), "kubevitals") // the race detector would be measured instead
+	if err := build(plain); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 { // a thousand in each of ten namespaces
+		apply(t, c, routes(fmt.Sprintf("team-%d", i), n/10))
+	}
+	for _, mode := range []string{"watch", "scrape"} {
+		began := time.Now()
+		p := startBinary(t, plain, "state", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
+		p.waitReady(t)
+		ready := time.Since(began)
+		if err := complete(p.scrape(t), n); err != nil {
+			t.Error(err)
+		}
+		var size int
+		times := map[string]time.Duration{}
+		for range 5 {
+			for _, encoding := range []string{"gzip", "identity"} {
+				start := time.Now()
+				_, body := p.get(t, "/metrics", http.Header{"Accept-Encoding": {encoding}})
+				if took := time.Since(start); times[encoding] == 0 || took < times[encoding] {
+					times[encoding] = took
+				}
+				if encoding == "identity" {
+					size = len(body)
+				}
+			}
+		}
+		t.Logf("%s: %d routes, %.1f MB; ready after %v; scrape %v as gzip, %v plain; memory %s", mode, n, float64(size)/1e6,
+			ready.Round(time.Millisecond), times["gzip"].Round(100*time.Microsecond), times["identity"].Round(100*time.Microsecond), memory(p))
+	}
+}
+
+func complete(text string, n int) error {
+	var errs []error
+	for family, perRoute := range map[string]int{
+		"gatewayapi_httproute_labels": 1, "gatewayapi_httproute_created": 1, "gatewayapi_httproute_deleted": 1,
+		"gatewayapi_httproute_hostname_info": 1, "gatewayapi_httproute_parent_info": 1,
+		"gatewayapi_httproute_status_parent_info": 2, "gatewayapi_httproute_status_parents_conditions": 4,
+	} {
+		if got := strings.Count(text, "\n"+family+"{"); got != n*perRoute {
+			errs = append(errs, fmt.Errorf("%d series of %s, want %d", got, family, n*perRoute))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// memory returns the resident memory of a process, now and at its peak.
+func memory(p *process) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return "unknown on " + runtime.GOOS
+	}
+	var out []string
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "VmRSS") || strings.HasPrefix(line, "VmHWM") {
+			out = append(out, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	return strings.Join(out, ", ")
+}
