@@ -30,6 +30,8 @@ type LegacyMetric struct {
 	Node, Each *yaml.Node
 	// CommonLabels are labels with fixed values.
 	CommonLabels map[string]string
+	// Lenient makes unknown fields warnings.
+	Lenient bool
 	// LabelsFromPath are paths from the object by label name or pattern.
 	LabelsFromPath map[string][]string
 }
@@ -89,9 +91,12 @@ func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
 	c := &compiler{opts: opts, families: make(map[string]*familyUse), groups: make(map[string]bool)}
 	set := &Set{}
 	for _, src := range sources {
+		r := Reporter{file: src.File, list: &c.list}
 		for _, d := range src.Documents {
+			shared := labelTable{}
+			shared.add(r, d.labels, baseNames)
 			for i := range d.resources {
-				set.resources = append(set.resources, c.resource(src.File, d, &d.resources[i]))
+				set.resources = append(set.resources, c.resource(r, d, &d.resources[i], shared))
 			}
 		}
 	}
@@ -105,6 +110,7 @@ func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
 		}
 	}
 	c.number(set)
+	c.list.sort()
 	return set, c.list
 }
 
@@ -135,9 +141,9 @@ func (c *compiler) enabled(group string) bool {
 	return slices.Contains(c.opts.Enable, group)
 }
 
-func (c *compiler) resource(file string, d *Document, s *resourceSpec) *resourceRules {
-	r := Reporter{file: file, list: &c.list}
-	out := &resourceRules{document: d.Name, gvk: s.gvk, outer: c.baseLabels(r, d, s)}
+// resource compiles an entry of a document, whose labels are shared.
+func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable) *resourceRules {
+	out := &resourceRules{document: d.Name, gvk: s.gvk, outer: baseLabels(r, d, s, shared)}
 	enabled := c.enabled(s.enable)
 	out.metrics = make([]compiledMetric, 0, len(s.metrics))
 	for i := range s.metrics {
@@ -149,7 +155,7 @@ func (c *compiler) resource(file string, d *Document, s *resourceSpec) *resource
 		out.metrics = append(out.metrics, compiledMetric{})
 		cm := &out.metrics[len(out.metrics)-1]
 		if m.each != nil {
-			cm.eval = c.legacy(rm, s, m)
+			cm.eval = c.legacy(rm, d, s, m)
 		} else {
 			f := c.form(rm, out.outer, m)
 			cm.eval, cm.unique = f, len(f.scopes) == 0
@@ -190,16 +196,21 @@ func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 	f.uses = append(f.uses, cm)
 }
 
-func (c *compiler) legacy(r Reporter, s *resourceSpec, m *metricSpec) Evaluator {
+func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpec) Evaluator {
 	if c.opts.Legacy == nil {
 		r.Errorf(m.each, "metrics with each are not read here")
 		return nil
 	}
 	l := LegacyMetric{
-		Reporter: r, Node: m.pos, Each: m.each,
+		Reporter: r, Node: m.pos, Each: m.each, Lenient: d.Legacy(),
 		CommonLabels: make(map[string]string), LabelsFromPath: make(map[string][]string),
 	}
-	for _, label := range slices.Concat(s.commonLabels, m.commonLabels) {
+	for _, label := range s.commonLabels {
+		if !d.Legacy() || kindLabels[label.name] == nil {
+			l.CommonLabels[label.name] = label.value
+		}
+	}
+	for _, label := range m.commonLabels {
 		l.CommonLabels[label.name] = label.value
 	}
 	for _, label := range slices.Concat(s.labelsFromPath, m.labelsFromPath) {
@@ -210,19 +221,37 @@ func (c *compiler) legacy(r Reporter, s *resourceSpec, m *metricSpec) Evaluator 
 
 // baseLabels are the labels of all metrics of a resource, sorted by name: those
 // of the document and those of the resource, which win.
-func (c *compiler) baseLabels(r Reporter, d *Document, s *resourceSpec) []boundLabel {
-	labels := labelTable{}
+func baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable) []boundLabel {
+	own := labelTable{} // what the legacy form gets too
 	if d.Legacy() {
-		for name, src := range map[string]string{
-			"customresource_group": "gvk.group", "customresource_kind": "gvk.kind", "customresource_version": "gvk.version",
-		} {
-			a, _, _ := parseAlternative(src, baseNames)
-			labels.set(name, expr{a})
+		maps.Copy(own, kindLabels)
+	}
+	own.add(r, s.labels, baseNames)
+
+	labels := maps.Clone(shared)
+	for _, l := range s.commonLabels {
+		labels.set(l.name, expr{{literal: l.value}})
+	}
+	for _, l := range s.labelsFromPath {
+		if !strings.Contains(l.name, "*") { // those are for the legacy form only
+			labels.addPath(r, l)
 		}
 	}
-	labels.add(r, d.labels, baseNames)
-	labels.add(r, s.labels, baseNames)
-	return labels.sorted()
+	maps.Copy(labels, own)
+	bound := labels.sorted()
+	for i := range bound {
+		_, isOwn := own[bound[i].name]
+		_, isShared := shared[bound[i].name]
+		bound[i].formOnly = !isOwn && !isShared
+	}
+	return bound
+}
+
+// kindLabels are on every metric of a legacy document.
+var kindLabels = labelTable{
+	"customresource_group":   {{slot: slotGVK, path: Path{Field("group")}}},
+	"customresource_kind":    {{slot: slotGVK, path: Path{Field("kind")}}},
+	"customresource_version": {{slot: slotGVK, path: Path{Field("version")}}},
 }
 
 var baseNames = names{slotObject: "object", slotGVK: "gvk"}
@@ -231,6 +260,9 @@ var baseNames = names{slotObject: "object", slotGVK: "gvk"}
 type boundLabel struct {
 	name  string
 	value expr
+	// formOnly is set for a label of the resource that the legacy form reads in
+	// its own way.
+	formOnly bool
 }
 
 // labelTable holds labels by name; a later one replaces an earlier one.
@@ -244,10 +276,19 @@ func (t labelTable) add(r Reporter, specs []labelSpec, scope names) {
 	}
 }
 
+// addPath adds a label from a path in the legacy spelling.
+func (t labelTable) addPath(r Reporter, l pathLabel) {
+	path, err := LegacyPath(l.path)
+	if err != nil {
+		r.Errorf(l.pos, "labelsFromPath %q: %v", l.name, err)
+	}
+	t.set(metric.SanitizeLabelName(l.name), expr{{slot: slotObject, path: path}})
+}
+
 func (t labelTable) sorted() []boundLabel {
 	out := make([]boundLabel, 0, len(t))
 	for name, value := range t {
-		out = append(out, boundLabel{name, value})
+		out = append(out, boundLabel{name: name, value: value})
 	}
 	slices.SortFunc(out, func(a, b boundLabel) int { return cmp.Compare(a.name, b.name) })
 	return out

@@ -101,8 +101,7 @@ func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostic
 			break
 		}
 		if err != nil {
-			list = append(list, yamlDiagnostic(name, err))
-			return nil, list
+			return nil, append(list, yamlDiagnostic(name, err))
 		}
 		n := resolve(root.Content[0])
 		switch {
@@ -110,7 +109,7 @@ func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostic
 		case size(n, maxNodes) > maxNodes:
 			r.Errorf(n, "the document has more than %d values", maxNodes)
 		default:
-			if d := r.document(n, opts, len(docs) > 0); d != nil {
+			if d := r.document(n, opts, slices.ContainsFunc(docs, (*Document).Legacy)); d != nil {
 				docs = append(docs, d)
 			}
 		}
@@ -123,6 +122,7 @@ func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostic
 			d.Name = name
 		}
 	}
+	list.sort()
 	return docs, list
 }
 
@@ -285,9 +285,9 @@ func lookup(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind != yaml.MappingNode {
 		return nil
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return resolve(n.Content[i+1])
+	for _, p := range pairs(n, 0) {
+		if p.key.Value == key {
+			return p.value
 		}
 	}
 	return nil

@@ -50,6 +50,7 @@ type Context struct {
 	vars      []any
 	outer     []string
 	outerDefs []boundLabel
+	outerErrs []error
 	values    []string // of the labels of the metric at work
 	labels    []metric.Label
 	current   *compiledMetric
@@ -90,13 +91,10 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 // enter evaluates the labels that all metrics of a resource share.
 func (c *Context) enter(r *resourceRules) {
 	c.outerDefs = r.outer
-	c.outer = c.outer[:0]
+	c.outer, c.outerErrs = c.outer[:0], c.outerErrs[:0]
 	for i := range r.outer {
 		s, err := c.text(r.outer[i].value.eval(c.vars))
-		if err != nil {
-			s = ""
-		}
-		c.outer = append(c.outer, s)
+		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, err)
 	}
 }
 
@@ -107,7 +105,7 @@ func (c *Context) Object() map[string]any { return c.vars[slotObject].(map[strin
 // metric, in the order of their names.
 func (c *Context) Base(dst []metric.Label) []metric.Label {
 	for i, v := range c.outer {
-		if v != "" {
+		if v != "" && !c.outerDefs[i].formOnly {
 			dst = append(dst, metric.Label{Name: c.outerDefs[i].name, Value: v})
 		}
 	}
@@ -181,6 +179,10 @@ func (f *form) Eval(c *Context) {
 		c.values[i] = ""
 		if o := f.labels[i].outer; o >= 0 {
 			c.values[i] = c.outer[o]
+			if c.outerErrs[o] != nil {
+				c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, c.outerErrs[o]))
+				return
+			}
 		}
 	}
 	if f.fill(c, 0) {

@@ -111,11 +111,7 @@ func (f *form) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, scope n
 			r.Errorf(l.pos, "labelsFromPath %q: write spread: [{from: ...}] in a metric of this form", l.name)
 			continue
 		}
-		path := make(Path, len(l.path))
-		for i, key := range l.path {
-			path[i] = Field(key)
-		}
-		own.set(metric.SanitizeLabelName(l.name), expr{{slot: slotObject, path: path}})
+		own.addPath(r, l)
 	}
 	own.add(r, m.labels, scope)
 	if f.typ == metric.StateSet && m.stateLabel != "" {

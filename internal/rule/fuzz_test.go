@@ -12,6 +12,12 @@ import (
 	"github.com/kubevitals/kubevitals/internal/rule/crs"
 )
 
+// To run one of the targets:
+//
+//	go test ./internal/rule -run '^$' -fuzz '^FuzzParse$' -fuzztime 15s -fuzzminimizetime 100x
+//
+// Minimising takes most of the time otherwise.
+
 // nasty is an object in which nothing is what a rule expects.
 func nasty() map[string]any {
 	return map[string]any{

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -99,6 +101,8 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 		r.Errorf(n, "an info metric has no value: it is always 1")
 	case s.typ == metric.StateSet && (s.stateLabel == "" || len(s.states) == 0):
 		r.Errorf(n, "a stateSet needs states and a stateLabel")
+	case s.typ == metric.StateSet && repeated(s.states) != "":
+		r.Errorf(n, "the state %q is listed twice", repeated(s.states))
 	case s.typ == metric.StateSet && !metric.IsLabelName(s.stateLabel):
 		r.Errorf(n, "stateLabel %q does not match [a-zA-Z_][a-zA-Z0-9_]*", s.stateLabel)
 	case s.typ != metric.StateSet && (s.stateLabel != "" || len(s.states) > 0):
@@ -110,6 +114,16 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 	case s.typ != metric.Info && s.value.empty() && s.fallback == nil:
 		r.Errorf(n, "the metric has neither a value nor a default")
 	}
+}
+
+// repeated returns the first word that is in a list twice, or nothing.
+func repeated(words []string) string {
+	for i, w := range words {
+		if slices.Contains(words[:i], w) {
+			return w
+		}
+	}
+	return ""
 }
 
 func (r Reporter) metricType(n *yaml.Node) metric.Type {

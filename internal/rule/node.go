@@ -54,13 +54,9 @@ func (r Reporter) fields(n *yaml.Node, lenient bool, known map[string]func(*yaml
 		r.Errorf(n, "expected a map, found %s", kindName(n))
 		return
 	}
-	seen := make(map[string]bool)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], resolve(n.Content[i+1])
+	r.Pairs(n, func(key, value *yaml.Node) {
 		fn := known[key.Value]
 		switch {
-		case seen[key.Value]:
-			r.Errorf(key, "field %q is there twice", key.Value)
 		case fn != nil && !isNull(value):
 			fn(value)
 		case fn != nil:
@@ -71,8 +67,7 @@ func (r Reporter) fields(n *yaml.Node, lenient bool, known map[string]func(*yaml
 		default:
 			r.Errorf(key, "unknown field %q%s", key.Value, suggest(key.Value, slices.Sorted(maps.Keys(known))))
 		}
-		seen[key.Value] = true
-	}
+	})
 }
 
 // Text stores a scalar as it is written.
@@ -83,6 +78,9 @@ func (r Reporter) Text(dst *string) func(*yaml.Node) {
 			return
 		}
 		*dst = n.Value
+		if isNull(n) {
+			*dst = ""
+		}
 	}
 }
 
@@ -121,16 +119,58 @@ func (r Reporter) Each(n *yaml.Node, fn func(*yaml.Node)) {
 }
 
 // Pairs calls a function for each key and value of a map, in the order of the
-// file.
+// file. A key that is there twice is an error.
 func (r Reporter) Pairs(n *yaml.Node, fn func(key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		r.Errorf(n, "expected a map, found %s", kindName(n))
 		return
 	}
+	seen := make(map[string]bool)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		fn(n.Content[i], resolve(n.Content[i+1]))
+		if key := n.Content[i]; seen[key.Value] {
+			r.Errorf(key, "field %q is there twice", key.Value)
+		} else {
+			seen[key.Value] = true
+		}
+	}
+	for _, p := range pairs(n, 0) {
+		fn(p.key, p.value)
 	}
 }
+
+type pair struct{ key, value *yaml.Node }
+
+// pairs returns the keys and values of a map, those of YAML's merge keys
+// included: what the map says itself goes before what it merges.
+func pairs(n *yaml.Node, depth int) []pair {
+	var own []pair
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], resolve(n.Content[i+1])
+		switch {
+		case key.Tag != "!!merge":
+			own = append(own, pair{key, value})
+		case value.Kind == yaml.SequenceNode:
+			merged = append(merged, value.Content...)
+		default:
+			merged = append(merged, value)
+		}
+	}
+	for _, m := range merged {
+		if m = resolve(m); m.Kind != yaml.MappingNode || depth > maxMergeDepth {
+			continue
+		}
+		for _, p := range pairs(m, depth+1) {
+			if !slices.ContainsFunc(own, func(o pair) bool { return o.key.Value == p.key.Value }) {
+				own = append(own, p)
+			}
+		}
+	}
+	return own
+}
+
+// maxMergeDepth ends maps that merge maps that merge maps.
+const maxMergeDepth = 8
 
 // Number stores a number.
 func (r Reporter) Number(dst **float64) func(*yaml.Node) {

@@ -48,8 +48,10 @@ func textToNumber(s string) (float64, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return float64(t.Unix()), nil
 	}
-	if q, err := resource.ParseQuantity(s); err == nil {
-		return q.AsApproximateFloat64(), nil
+	if mayBeQuantity(s) {
+		if q, err := resource.ParseQuantity(s); err == nil {
+			return q.AsApproximateFloat64(), nil
+		}
 	}
 	if digits, ok := strings.CutSuffix(s, "%"); ok && isDigits(digits) {
 		n, err := strconv.ParseFloat(digits, 64)
@@ -59,6 +61,17 @@ func textToNumber(s string) (float64, error) {
 		return f, nil
 	}
 	return 0, fmt.Errorf("%q is not a number, a boolean, a time or a quantity", s)
+}
+
+// mayBeQuantity keeps away from the parser of quantities what it would take
+// seconds, or for ever, to refuse: large exponents, which are computed exactly,
+// and long texts.
+func mayBeQuantity(s string) bool {
+	if s == "" || len(s) > 64 || !strings.Contains("+-.0123456789", s[:1]) {
+		return false
+	}
+	_, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	return len(strings.Trim(exponent, "+-")) <= 3
 }
 
 func isDigits(s string) bool {

@@ -25,23 +25,10 @@ func (f *form) emit(c *Context) {
 // number evaluates the value.
 func (f *form) number(c *Context) (float64, bool) {
 	v := f.value.eval(c.vars)
-	switch {
-	case v == nil && f.fallback != nil:
-		return *f.fallback, true
-	case v == nil:
+	if v == nil && f.fallback == nil {
 		return 0, false
-	case f.valueMap != nil:
-		s, _ := text(v)
-		n, ok := f.valueMap[s]
-		if !ok {
-			n, ok = f.valueMap["*"]
-		}
-		if !ok {
-			c.Fail(ReasonValue, fmt.Errorf("%q is not in the valueMap", s))
-		}
-		return n, ok
 	}
-	n, err := ToNumber(v)
+	n, err := f.convert(v)
 	if err == nil && f.typ == metric.Counter && !(n >= 0) {
 		err = fmt.Errorf("a counter cannot be %v", n)
 	}
@@ -50,6 +37,24 @@ func (f *form) number(c *Context) (float64, bool) {
 		return 0, false
 	}
 	return n, true
+}
+
+// convert makes a number of the value; of nil, the default.
+func (f *form) convert(v any) (float64, error) {
+	switch {
+	case v == nil:
+		return *f.fallback, nil
+	case f.valueMap == nil:
+		return ToNumber(v)
+	}
+	s, ok := text(v)
+	if n, listed := f.valueMap[s]; listed && ok {
+		return n, nil
+	}
+	if n, others := f.valueMap["*"]; others {
+		return n, nil
+	}
+	return 0, fmt.Errorf("%q is not in the valueMap", s)
 }
 
 // emitStates gives a sample for each listed state, and one for a current state
@@ -145,6 +150,9 @@ const taken = 1 << 40
 
 // conflict returns the first free name_conflictN.
 func (c *Context) conflict(name string) string {
+	if name == "_" {
+		name = "" // two underscores at the start are Prometheus' own
+	}
 	for n := 1; ; n++ {
 		candidate := name + "_conflict" + strconv.Itoa(n)
 		if c.taken[candidate] == 0 {

@@ -34,7 +34,7 @@ func Compile(m rule.LegacyMetric) rule.Evaluator {
 	for _, name := range slices.Sorted(maps.Keys(m.CommonLabels)) {
 		e.commonLabels = append(e.commonLabels, metric.Label{Name: name, Value: m.CommonLabels[name]})
 	}
-	c := compiler{m.Reporter, m.Node}
+	c := compiler{m.Reporter, m.Node, m.Lenient}
 	e.outer = c.labels(m.LabelsFromPath)
 	c.each(m.Each, e)
 	return e
@@ -46,7 +46,8 @@ func (e *each) Type() metric.Type { return e.typ }
 // compiler reports what is wrong with one metric.
 type compiler struct {
 	rule.Reporter
-	node *yaml.Node
+	node    *yaml.Node
+	lenient bool
 }
 
 // each reads the each block: a type, and a block of its own for the type.
@@ -56,7 +57,7 @@ func (c compiler) each(n *yaml.Node, e *each) {
 	keep := func(name string) func(*yaml.Node) {
 		return func(v *yaml.Node) { blocks[name] = v }
 	}
-	c.Fields(n, true, map[string]func(*yaml.Node){
+	c.Fields(n, c.lenient, map[string]func(*yaml.Node){
 		"type": c.Text(&typ), "gauge": keep("gauge"), "info": keep("info"), "stateSet": keep("stateSet"),
 	})
 	var name string
@@ -108,7 +109,7 @@ func (c compiler) block(n *yaml.Node, e *each) {
 		known["labelName"] = c.Text(&e.labelName)
 		known["list"] = c.Texts(&e.list)
 	}
-	c.Fields(n, true, known)
+	c.Fields(n, c.lenient, known)
 	e.path = c.path("path", at)
 	e.valueFrom = c.path("valueFrom", valueFrom)
 	if len(valueFrom) == 1 {

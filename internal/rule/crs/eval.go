@@ -103,7 +103,12 @@ func (e *each) gaugeOf(v any) (*series, error) {
 // silently.
 func (e *each) gaugeOfMap(m map[string]any) []series {
 	var out []series
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	keys := slices.Sorted(maps.Keys(m))
+	if i := slices.Index(keys, e.valueKey); i > 0 {
+		// Before a zero for a sibling, which may be the same series.
+		keys = slices.Concat([]string{e.valueKey}, slices.Delete(keys, i, i+1))
+	}
+	for _, key := range keys {
 		var s *series
 		if e.valueKey != "" && key == e.valueKey {
 			n, err := rule.ToNumber(m[key])
@@ -119,9 +124,6 @@ func (e *each) gaugeOfMap(m map[string]any) []series {
 			if s, err = e.gaugeOf(m[key]); err != nil || s == nil {
 				continue
 			}
-			if e.nilIsZero && e.valueKey != "" && m[e.valueKey] != nil && e.valueFrom.get(m[key]) == nil {
-				continue // a sibling of the value: a zero for it would be the same series again
-			}
 		}
 		if e.labelFromKey != "" {
 			labels := labelSet{{Name: e.labelFromKey, Value: key}}
@@ -131,6 +133,10 @@ func (e *each) gaugeOfMap(m map[string]any) []series {
 			s.labels = labels
 		}
 		s.labels = e.inner.apply(s.labels, m)
+		isZero := e.nilIsZero && key != e.valueKey && e.valueFrom.get(m[key]) == nil
+		if isZero && keys[0] == e.valueKey && len(out) > 0 && slices.Equal(s.labels, out[0].labels) {
+			continue // the zero of a sibling would be the series of the value again
+		}
 		out = append(out, *s)
 	}
 	return out
@@ -157,7 +163,7 @@ func (e *each) info(v any) []series {
 		add(e.inner.apply(nil, x))
 		for _, key := range slices.Sorted(maps.Keys(x)) {
 			labels := e.inner.apply(nil, x[key])
-			if e.labelFromKey != "" {
+			if e.labelFromKey != "" && key != "" {
 				labels = e.inner.apply(labelSet{{Name: e.labelFromKey, Value: key}}, x[key])
 			}
 			add(labels)

@@ -18,8 +18,8 @@ type segment struct {
 	isIndex bool
 	key     string // of key=value
 	value   string
-	isPair  bool // written as key=value, in brackets or not
-	bracket bool
+	lookup  bool // [key=value], an element of a list
+	isPair  bool // key=value, a value of a map
 }
 
 func compilePath(segments []string) (path, error) {
@@ -29,14 +29,15 @@ func compilePath(segments []string) (path, error) {
 		if i, err := strconv.Atoi(text); err == nil {
 			s.index, s.isIndex = i, true
 		}
-		inner := text
 		if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-			s.bracket = true
-			inner = text[1 : len(text)-1]
-		}
-		s.key, s.value, s.isPair = strings.Cut(inner, "=")
-		if s.bracket && !s.isPair {
-			return nil, fmt.Errorf("path segment %q: a lookup in a list is written [key=value]", text)
+			s.lookup = true
+			var ok bool
+			if s.key, s.value, ok = strings.Cut(text[1:len(text)-1], "="); !ok {
+				return nil, fmt.Errorf("path segment %q: a lookup in a list is written [key=value]", text)
+			}
+		} else if strings.Count(text, "=") == 1 {
+			s.isPair = true
+			s.key, s.value, _ = strings.Cut(text, "=")
 		}
 		p = append(p, s)
 	}
@@ -56,11 +57,11 @@ func (p path) get(v any) any {
 func (s *segment) get(v any) any {
 	switch x := v.(type) {
 	case map[string]any:
-		if s.isPair && !s.bracket {
-			if s.matches(x[s.key]) {
-				return x[s.key]
-			}
-			return x[s.text]
+		switch {
+		case s.lookup:
+			return nil
+		case s.isPair && x[s.key] == any(s.value):
+			return s.value
 		}
 		return x[s.text]
 	case []any:
@@ -74,7 +75,7 @@ func (s *segment) get(v any) any {
 			}
 			return x[i]
 		}
-		if s.isPair {
+		if s.lookup {
 			for _, e := range x {
 				if m, ok := e.(map[string]any); ok && s.matches(m[s.key]) {
 					return m
