@@ -119,12 +119,12 @@ func TestDNSHealthCheckProbe(t *testing.T) {
 	testKind(t, "DNSHealthCheckProbe", change{field: "status.healthy", value: false, was: "} 1", is: "} 0"})
 }
 
-// A change gives a field of an object another value, so that one sample of the
-// object has the text is where the text was has been.
+// A change gives a field of an object another value, which moves one sample of
+// the object.
 type change struct {
 	field   string // such as status.conditions.0.status
 	value   any
-	was, is string
+	was, is string // the part of the sample that moves
 }
 
 // flip changes a condition that is True to False.
@@ -151,7 +151,7 @@ func testKind(t *testing.T, kind string, c change) {
 		t.Helper()
 		poll(t, "the samples of "+kind, func() error {
 			text := exposition(p.scrape(t), func(sample string) bool { return isOf(first, sample) })
-			if diff := cmp.Diff(want, hideCreated(text, created)); diff != "" {
+			if diff := cmp.Diff(lines(want), lines(hideCreated(text, created))); diff != "" {
 				return fmt.Errorf("-want +got:\n%s", diff)
 			}
 			return nil
@@ -189,11 +189,11 @@ func readKind(t *testing.T, kind string) (objects []*unstructured.Unstructured, 
 			t.Fatalf("%s.yaml has a %s", file, object.GetKind())
 		}
 	}
-	exposition, err := os.ReadFile(file + ".prom")
+	samples, err := os.ReadFile(file + ".prom")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return objects, string(exposition)
+	return objects, string(samples)
 }
 
 // exposition returns the samples of a text that are to be kept, each family
@@ -257,7 +257,7 @@ func creationTimes(t *testing.T, object *unstructured.Unstructured) map[string]i
 }
 
 // hideCreated replaces the value of those samples of creation times that are
-// right, since the .prom files cannot know it.
+// right by a placeholder, since the .prom files cannot know it.
 func hideCreated(text string, created map[string]int64) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
