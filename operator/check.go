@@ -39,6 +39,16 @@ type check struct {
 	kind CheckKind
 	name string
 	fn   CheckFunc
+
+	mu      sync.Mutex
+	running *checkRun
+}
+
+// checkRun is one run of a check. Requests that come meanwhile share it, so
+// that a check that never returns holds one goroutine.
+type checkRun struct {
+	done chan struct{}
+	err  error // set before done closes
 }
 
 // Check registers a verdict for /livez or /readyz. The routes run all checks of
@@ -48,16 +58,16 @@ type check struct {
 func (o *Operator) Check(kind CheckKind, name string, fn CheckFunc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.checks = append(o.checks, check{kind, name, fn})
+	o.checks = append(o.checks, &check{kind: kind, name: name, fn: fn})
 }
 
 func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
-		checks := slices.DeleteFunc(slices.Clone(o.checks), func(c check) bool { return c.kind != kind })
+		checks := slices.DeleteFunc(slices.Clone(o.checks), func(c *check) bool { return c.kind != kind })
 		o.mu.Unlock()
 		if kind == Ready {
-			checks = append(checks, check{Ready, "shutdown", o.notStopping})
+			checks = append(checks, &check{kind: Ready, name: "shutdown", fn: o.notStopping})
 		}
 		verdicts := verdicts(r.Context(), checks)
 
@@ -96,7 +106,7 @@ func (o *Operator) notStopping(context.Context) error {
 
 // verdicts runs checks concurrently and waits for none of them longer than
 // checkTimeout.
-func verdicts(ctx context.Context, checks []check) []error {
+func verdicts(ctx context.Context, checks []*check) []error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	out := make([]error, len(checks))
@@ -108,20 +118,40 @@ func verdicts(ctx context.Context, checks []check) []error {
 	return out
 }
 
-func (c check) run(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				done <- panicError{p}
-			}
-		}()
-		done <- c.fn(ctx)
-	}()
+// run waits for a verdict until ctx ends.
+func (c *check) run(ctx context.Context) error {
+	r := c.join()
 	select {
-	case err := <-done:
-		return err
+	case <-r.done:
+		return r.err
 	case <-ctx.Done():
 		return errTimeout
 	}
+}
+
+// join returns the run under way, or starts one.
+func (c *check) join() *checkRun {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running != nil {
+		return c.running
+	}
+	r := &checkRun{done: make(chan struct{})}
+	c.running = r
+	go func() {
+		// Not the request's context: others may have joined.
+		ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+		defer cancel()
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = panicError{value: p}
+			}
+			c.mu.Lock()
+			c.running = nil
+			c.mu.Unlock()
+			close(r.done)
+		}()
+		r.err = c.fn(ctx)
+	}()
+	return r
 }

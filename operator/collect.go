@@ -2,9 +2,8 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,7 +71,7 @@ func (o *Operator) Collect(name string, fn CollectorFunc, opts ...CollectOption)
 }
 
 func (o *Operator) addSource(name string, opts []CollectOption) *source {
-	s := &source{name: name, maxSamples: 100_000, inflight: make(map[exposition.Format]*call)}
+	s := &source{name: name, log: o.log, maxSamples: 100_000, inflight: make(map[exposition.Format]*call)}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -87,101 +86,6 @@ func (o *Operator) addSource(name string, opts []CollectOption) *source {
 	return s
 }
 
-// source is a collector or a part, and the calls of it that are under way.
-type source struct {
-	name       string
-	timeout    time.Duration
-	maxSamples int
-	gather     func(context.Context, exposition.Format) (result, error)
-
-	mu       sync.Mutex
-	inflight map[exposition.Format]*call
-	stats    sourceStats
-}
-
-// result is what one call gave: samples of a collector or families of a part.
-type result struct {
-	metrics  []Metric
-	rendered []exposition.Rendered
-}
-
-// call is one call of a source. The fields below done are set before it closes.
-type call struct {
-	done      chan struct{}
-	abandoned bool // guarded by source.mu: somebody waited in vain
-
-	result result
-	err    error
-}
-
-var (
-	errBusy    = errors.New("an earlier call has not returned yet")
-	errTimeout = errors.New("no answer before the deadline")
-	errTooMany = errors.New("too many samples")
-)
-
-type panicError struct{ value any }
-
-func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// call starts a call, or joins the one under way, and waits for it until ctx
-// ends. base is the context of the Operator: a call must not end because the
-// scrape that began it was hung up, as others may have joined. The call's own
-// time is over a little earlier than the wait: what it returns because of that
-// must still be heard.
-func (s *source) call(ctx, base context.Context, f exposition.Format) (result, error) {
-	s.mu.Lock()
-	c := s.inflight[f]
-	if c != nil && c.abandoned {
-		s.mu.Unlock()
-		return result{}, errBusy
-	}
-	if c == nil {
-		c = &call{done: make(chan struct{})}
-		s.inflight[f] = c
-		deadline, _ := ctx.Deadline()
-		remaining := time.Until(deadline)
-		go s.run(base, deadline.Add(-min(remaining/20, 250*time.Millisecond)), f, c)
-	}
-	s.mu.Unlock()
-
-	select {
-	case <-c.done:
-		return c.result, c.err
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-c.done: // both were ready
-		return c.result, c.err
-	default:
-		c.abandoned = true
-		return result{}, errTimeout
-	}
-}
-
-func (s *source) run(base context.Context, deadline time.Time, f exposition.Format, c *call) {
-	ctx, cancel := context.WithDeadline(base, deadline)
-	defer cancel()
-	if s.timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-	}
-	start := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			c.result, c.err = result{}, fmt.Errorf("%w\n%s", panicError{p}, debug.Stack())
-		}
-		s.mu.Lock()
-		delete(s.inflight, f)
-		s.stats.duration = time.Since(start)
-		s.mu.Unlock()
-		close(c.done)
-	}()
-	c.result, c.err = s.gather(ctx, f)
-}
-
 // batch gathers the samples of one call until it is sealed.
 type batch struct {
 	max int
@@ -192,7 +96,12 @@ type batch struct {
 	overflow bool
 }
 
+// emit keeps a copy of the sample with its labels sorted and without those that
+// are empty, which are the same as none.
 func (b *batch) emit(m Metric) {
+	labels := slices.DeleteFunc(slices.Clone(m.Labels), func(l metric.Label) bool { return l.Value == "" })
+	metric.SortLabels(labels)
+	m.Labels = labels
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -200,7 +109,6 @@ func (b *batch) emit(m Metric) {
 	case len(b.metrics) >= b.max:
 		b.overflow = true
 	default:
-		m.Labels = append([]metric.Label(nil), m.Labels...)
 		b.metrics = append(b.metrics, m)
 	}
 }

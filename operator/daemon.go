@@ -85,7 +85,10 @@ func (o *Operator) supervise(ctx context.Context, d *daemon) error {
 		d.setRunning(false)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // Cancelled: what it says now is no failure.
+			if err != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, ErrStop) {
+				o.log.Warn("Daemon failed while it was stopped", "daemon", d.name, "err", err)
+			}
+			return nil
 		case err == nil, errors.Is(err, ErrStop):
 			if d.critical {
 				return fmt.Errorf("daemon %q ended", d.name)
@@ -114,7 +117,7 @@ func (o *Operator) supervise(ctx context.Context, d *daemon) error {
 func (d *daemon) runOnce(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w\n%s", panicError{p}, debug.Stack())
+			err = fmt.Errorf("%w\n%s", panicError{value: p}, debug.Stack())
 		}
 	}()
 	return d.fn(ctx)

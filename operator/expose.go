@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -29,11 +30,14 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many scrapes at once, try again", http.StatusServiceUnavailable)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r, o.opts.ScrapeTimeout))
+	timeout := scrapeTimeout(r, o.opts.ScrapeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	// The server's own limit is for routes that do not know how long they take.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + time.Minute))
 
-	format := exposition.Negotiate(r.Header.Get("Accept"))
-	compress := exposition.AcceptsGzip(r.Header.Get("Accept-Encoding"))
+	format := exposition.Negotiate(strings.Join(r.Header.Values("Accept"), ","))
+	compress := exposition.AcceptsGzip(strings.Join(r.Header.Values("Accept-Encoding"), ","))
 	families := o.gather(ctx, format)
 
 	h := w.Header()
@@ -57,11 +61,14 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// maxScrapeTimeout is more than any scraper means; beyond it the header is wrong.
+const maxScrapeTimeout = 24 * time.Hour
+
 // scrapeTimeout returns how long collectors may take.
 func scrapeTimeout(r *http.Request, otherwise time.Duration) time.Duration {
 	d := otherwise
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err == nil && seconds > 0 && seconds < 3600 {
+	if err == nil && seconds > 0 && seconds <= maxScrapeTimeout.Seconds() {
 		d = time.Duration(seconds * float64(time.Second))
 	}
 	return d - min(d/10, 500*time.Millisecond)

@@ -3,131 +3,125 @@ package operator
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// gathered is one family on its way into an exposition: either rendered by a
-// part, or put together from the samples of collectors.
-type gathered struct {
-	desc     metric.Desc
-	part     bool
-	rendered exposition.Rendered
-	samples  []ownedSample
-}
-
-type ownedSample struct {
-	metric.Sample
-	source *source
-}
-
 // gather calls all sources at once and merges what they gave. Sources count in
 // registration order, whatever the order in which they answered, so that equal
 // input gives equal output.
-func (o *Operator) gather(ctx context.Context, f exposition.Format) []gathered {
+func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered {
 	o.mu.Lock()
 	sources, base, prefix := slices.Clone(o.sources), o.ctx, o.prefix
 	o.mu.Unlock()
 
 	results := make([]result, len(sources))
-	errs := make([]error, len(sources))
+	owners := make([]owner, len(sources))
 	var wg sync.WaitGroup
 	for i, s := range sources {
-		wg.Go(func() { results[i], errs[i] = s.call(ctx, base, f) })
+		wg.Go(func() {
+			var first bool
+			results[i], first, _ = s.call(ctx, base, f)
+			owners[i] = owner{s, first}
+		})
 	}
 	wg.Wait()
 
-	m := merge{families: make(map[string]*gathered)}
-	for i, s := range sources {
-		o.account(s, errs[i])
+	m := merge{families: make(map[string]*gathered), prefix: prefix}
+	for i := range sources {
 		for _, r := range results[i].rendered {
-			m.addRendered(s, r)
+			m.addRendered(owners[i], r)
 		}
 		for j := range results[i].metrics {
-			m.addMetric(s, &results[i].metrics[j])
+			m.addMetric(owners[i], &results[i].metrics[j])
 		}
 	}
 	m.deduplicate()
 	if prefix != "" {
-		for _, metric := range o.selfMetrics(prefix, sources) {
-			m.addMetric(nil, &metric)
+		m.prefix = ""
+		for _, self := range o.selfMetrics(prefix, sources) {
+			m.addMetric(owner{}, &self)
 		}
 	}
-	return m.sorted()
+	families := m.sorted()
+	if f == exposition.OpenMetrics {
+		distinguish(families)
+	}
+	return families
 }
 
-// account counts the outcome of a call and logs a failure when it is new.
-func (o *Operator) account(s *source, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.stats.err
-	s.stats.err = err
-	if err == nil {
-		return
-	}
-	s.stats.failures[failureOf(err)]++
-	if before == nil || before.Error() != err.Error() {
-		o.log.Error("Collector failed", "collector", s.name, "err", err)
-	}
+// gathered is one family on its way into an exposition: either rendered by a
+// part, or put together from the samples of collectors.
+type gathered struct {
+	desc    metric.Desc
+	part    bool
+	chunks  []exposition.Chunk
+	samples []ownedSample
 }
 
-func failureOf(err error) failure {
-	var p panicError
-	switch {
-	case errors.As(err, &p):
-		return failedPanic
-	case errors.Is(err, errBusy):
-		return failedBusy
-	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
-		return failedTimeout
-	case errors.Is(err, errTooMany):
-		return failedLimit
-	default:
-		return failedError
+type ownedSample struct {
+	metric.Sample
+	owner owner
+}
+
+// owner is the source of something, and whether this scrape counts what is
+// dropped of it: scrapes that share a call must not count it twice.
+type owner struct {
+	source *source
+	counts bool
+}
+
+func (o owner) drop(why dropped) {
+	if o.counts {
+		o.source.drop(why)
 	}
 }
 
 // merge puts families together. It belongs to one scrape.
 type merge struct {
 	families map[string]*gathered
+	prefix   string // of names that nobody else may use; empty for none
 }
 
-func (m *merge) addRendered(s *source, r exposition.Rendered) {
-	if err := r.Validate(); err != nil {
-		s.drop(droppedInvalid)
-		return
-	}
-	if m.families[r.Name] != nil {
-		s.drop(droppedConflict)
-		return
-	}
-	m.families[r.Name] = &gathered{desc: r.Desc, part: true, rendered: r}
+// reserved reports whether a name is that of a self-metric.
+func (m *merge) reserved(name string) bool {
+	suffix, ok := strings.CutPrefix(name, m.prefix)
+	return ok && m.prefix != "" && slices.Contains(selfMetricNames, suffix)
 }
 
-func (m *merge) addMetric(s *source, x *Metric) {
+func (m *merge) addRendered(o owner, r exposition.Rendered) {
+	switch {
+	case r.Validate() != nil:
+		o.drop(droppedInvalid)
+	case m.families[r.Name] != nil, m.reserved(r.Name):
+		o.drop(droppedConflict)
+	default:
+		m.families[r.Name] = &gathered{desc: r.Desc, part: true, chunks: r.Chunks}
+	}
+}
+
+func (m *merge) addMetric(o owner, x *Metric) {
 	sample := metric.Sample{Labels: x.Labels, Value: x.Value}
-	metric.SortLabels(sample.Labels)
 	g := m.families[x.Name]
 	if g == nil {
 		g = &gathered{desc: metric.Desc{Name: x.Name, Help: x.Help, Unit: x.Unit, Type: x.Type}}
 		if g.desc.Validate() != nil {
-			s.drop(droppedInvalid)
+			o.drop(droppedInvalid)
 			return
 		}
 	}
 	switch {
-	case g.part || g.desc.Type != x.Type:
-		s.drop(droppedConflict)
+	case g.part, g.desc.Type != x.Type, m.reserved(x.Name):
+		o.drop(droppedConflict)
 	case sample.Validate(x.Type) != nil:
-		s.drop(droppedInvalid)
+		o.drop(droppedInvalid)
 	default:
 		m.families[x.Name] = g
-		g.samples = append(g.samples, ownedSample{sample, s})
+		g.samples = append(g.samples, ownedSample{sample, o})
 	}
 }
 
@@ -141,7 +135,7 @@ func (m *merge) deduplicate() {
 		kept := g.samples[:0]
 		for i, s := range g.samples {
 			if i > 0 && metric.CompareLabels(kept[len(kept)-1].Labels, s.Labels) == 0 {
-				s.source.drop(droppedDuplicate)
+				s.owner.drop(droppedDuplicate)
 				continue
 			}
 			kept = append(kept, s)
@@ -150,19 +144,41 @@ func (m *merge) deduplicate() {
 	}
 }
 
-func (m *merge) sorted() []gathered {
-	out := make([]gathered, 0, len(m.families))
+func (m *merge) sorted() []*gathered {
+	out := make([]*gathered, 0, len(m.families))
 	for _, g := range m.families {
-		out = append(out, *g)
+		out = append(out, g)
 	}
-	slices.SortFunc(out, func(a, b gathered) int { return cmp.Compare(a.desc.Name, b.desc.Name) })
+	slices.SortFunc(out, func(a, b *gathered) int { return cmp.Compare(a.desc.Name, b.desc.Name) })
 	return out
+}
+
+// distinguish gives families whose metadata OpenMetrics would write under one
+// name (a and a_total, a_total and a_info) a type under which each keeps its
+// own.
+func distinguish(families []*gathered) {
+	taken := make(map[string]bool, len(families))
+	for _, g := range families {
+		taken[g.desc.Name] = true
+	}
+	for _, g := range families {
+		name := exposition.MetadataName(exposition.OpenMetrics, g.desc)
+		switch {
+		case name == g.desc.Name:
+		case !taken[name]:
+			taken[name] = true
+		case g.desc.Type == metric.Info:
+			g.desc.Type = metric.Gauge
+		default:
+			g.desc.Type = metric.Unknown
+		}
+	}
 }
 
 // write encodes the family.
 func (g *gathered) write(w *exposition.Writer) {
 	if g.part {
-		w.WriteRendered(g.rendered)
+		w.WriteRendered(exposition.Rendered{Desc: g.desc, Chunks: g.chunks})
 		return
 	}
 	family := metric.Family{Desc: g.desc, Samples: make([]metric.Sample, len(g.samples))}
@@ -170,21 +186,4 @@ func (g *gathered) write(w *exposition.Writer) {
 		family.Samples[i] = s.Sample
 	}
 	w.WriteFamily(family)
-}
-
-// sourceStats are guarded by source.mu.
-type sourceStats struct {
-	err      error // of the last call
-	duration time.Duration
-	failures [numFailures]uint64
-	dropped  [numDropped]uint64
-}
-
-func (s *source) drop(why dropped) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.dropped[why]++
 }

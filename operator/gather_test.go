@@ -146,6 +146,25 @@ func TestRegistrationOrderWins(t *testing.T) {
 	wantLines(t, body, "# HELP a First.", "# TYPE b gauge", droppedLine("second", "duplicate", 1), droppedLine("second", "conflict", 1))
 }
 
+// TestRegistrationOrderWinsAmongMany has more equal series than any sort keeps
+// in order by accident.
+func TestRegistrationOrderWinsAmongMany(t *testing.T) {
+	o := plain()
+	var want []string
+	for c := range 5 {
+		o.Collect(fmt.Sprint(c), func(_ context.Context, emit func(operator.Metric)) error {
+			for i := range 200 {
+				emit(gauge("a", float64(c), "n", fmt.Sprintf("%03d", (i*7)%200)))
+			}
+			return nil
+		})
+	}
+	for i := range 200 {
+		want = append(want, fmt.Sprintf(`a{n="%03d"} 0`, i))
+	}
+	wantSeries(t, scrape(t, o), want...)
+}
+
 func TestFirstHelpStays(t *testing.T) {
 	o := newOperator(operator.Options{})
 	help := func(s, x string) operator.Metric {

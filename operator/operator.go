@@ -50,7 +50,7 @@ type Operator struct {
 	sources   []*source
 	owners    map[string]string // family name -> part, for the families owned for good
 	daemons   []*daemon
-	checks    []check
+	checks    []*check
 	conflicts []error
 }
 

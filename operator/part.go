@@ -29,6 +29,7 @@ type Part interface {
 // "collector" in self-metrics.
 func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
 	s := o.addSource(name, opts)
+	s.perFormat = true
 	s.gather = func(ctx context.Context, f exposition.Format) (result, error) {
 		rendered, err := p.Gather(ctx, f)
 		return result{rendered: rendered}, err
@@ -65,7 +66,7 @@ func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rend
 		}
 		metrics, _ := b.seal()
 		for i := range metrics {
-			m.addMetric(nil, &metrics[i])
+			m.addMetric(owner{}, &metrics[i])
 		}
 	}
 	m.deduplicate()

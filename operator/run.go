@@ -23,6 +23,9 @@ import (
 // nothing behind returns nil.
 func (o *Operator) Run(ctx context.Context) error {
 	if err := o.conflict(); err != nil {
+		if o.opts.Listener != nil {
+			_ = o.opts.Listener.Close()
+		}
 		return err
 	}
 	ln, err := o.listen(ctx)

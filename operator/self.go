@@ -30,6 +30,12 @@ const (
 
 var droppedNames = [numDropped]string{"conflict", "duplicate", "invalid"}
 
+// selfMetricNames are the names of the Operator's own metrics behind the prefix.
+var selfMetricNames = []string{
+	"_collector_duration_seconds", "_collector_failures_total", "_collector_up",
+	"_daemon_restarts_total", "_daemon_running", "_samples_dropped_total",
+}
+
 // selfMetrics returns the Operator's own metrics. Each counter is there from
 // the start, with 0.
 func (o *Operator) selfMetrics(prefix string, sources []*source) []Metric {

@@ -4,9 +4,9 @@ import "hash/crc32"
 
 // CombineCRC returns the CRC-32 (IEEE) of two runs of bytes one after the
 // other, from the CRC of each and the length of the second. It takes
-// logarithmic time and does not see the bytes.
+// logarithmic time and does not see the bytes. A negative length counts as 0.
 func CombineCRC(first, second uint32, secondLen int64) uint32 {
-	return multiply(shift(secondLen), first) ^ second
+	return multiply(shift(max(0, secondLen)), first) ^ second
 }
 
 // A CRC is a polynomial over GF(2), kept with its bits reversed: bit 31 is the

@@ -23,29 +23,46 @@ func (f Format) ContentType() string {
 	return "text/plain; version=0.0.4; charset=utf-8"
 }
 
-// Negotiate picks the format that an Accept header prefers. Weights count as
-// RFC 9110 section 12.5.1 says; OpenMetrics must be asked for by name, and
-// anything unknown or malformed gives [Text].
+// Negotiate picks the format that an Accept header prefers, as RFC 9110 section
+// 12.5.1 says: of several ranges that match a format the most specific one gives
+// its weight. OpenMetrics must be asked for by name; anything unknown or
+// malformed gives [Text]. Of equal weights the first in the header wins.
 func Negotiate(accept string) Format {
-	format, best := Text, 0.0
+	var text, open preference
+	at := 0
 	for element := range strings.SplitSeq(accept, ",") {
+		at++
 		mediaType, q, version := parseAccept(element)
-		var f Format
 		switch {
 		case mediaType == "application/openmetrics-text" && (version == "" || version == "1.0.0" || version == "0.0.1"):
-			f = OpenMetrics
+			open.consider(3, q, at)
 		case mediaType == "text/plain" && (version == "" || version == "0.0.4"):
-			f = Text
-		case mediaType == "*/*", mediaType == "text/*":
-			f = Text
-		default:
-			continue
-		}
-		if q > best {
-			format, best = f, q
+			text.consider(3, q, at)
+		case mediaType == "text/*":
+			text.consider(2, q, at)
+		case mediaType == "*/*":
+			text.consider(1, q, at)
 		}
 	}
-	return format
+	if open.q > text.q || open.q > 0 && open.q == text.q && open.at < text.at {
+		return OpenMetrics
+	}
+	return Text
+}
+
+// preference is what an Accept header says about one format.
+type preference struct {
+	specificity int
+	q           float64
+	at          int // place in the header
+}
+
+// consider takes a range that matches the format. Of equally specific ones the
+// highest weight counts.
+func (p *preference) consider(specificity int, q float64, at int) {
+	if specificity > p.specificity || specificity == p.specificity && q > p.q {
+		*p = preference{specificity, q, at}
+	}
 }
 
 // parseAccept splits one element of an Accept header. The weight of an element
@@ -58,13 +75,26 @@ func parseAccept(element string) (mediaType string, q float64, version string) {
 		switch strings.ToLower(key) {
 		case "q":
 			if w, err := strconv.ParseFloat(value, 64); err == nil {
-				q = w
+				q = clamp(w)
 			}
 		case "version":
 			version = strings.Trim(value, `"`)
 		}
 	}
 	return strings.ToLower(strings.TrimSpace(mediaType)), q, version
+}
+
+// clamp brings a weight that is not valid in range; what is no number is no
+// wish.
+func clamp(w float64) float64 {
+	switch {
+	case w > 1:
+		return 1
+	case w > 0:
+		return w
+	default:
+		return 0
+	}
 }
 
 // AcceptsGzip reports whether an Accept-Encoding header allows gzip. A weight

@@ -41,6 +41,17 @@ func AppendHeader(dst []byte, f Format, d metric.Desc) []byte {
 	return dst
 }
 
+// MetadataName returns the name that stands in the metadata lines of a family:
+// in OpenMetrics that of a counter has no "_total" and that of an info no
+// "_info".
+func MetadataName(f Format, d metric.Desc) string {
+	if f != OpenMetrics {
+		return d.Name
+	}
+	name, _ := openMetricsType(d)
+	return name
+}
+
 func textType(t metric.Type) string {
 	switch t {
 	case metric.Counter:
