@@ -37,8 +37,12 @@ type result struct {
 // call is one call of a source.
 type call struct {
 	done    chan struct{} // closed when it has returned, or its time is over
-	overdue bool          // its time was over first; guarded by source.mu
 	counted atomic.Bool   // a scrape has counted what it drops of the result
+
+	// Guarded by source.mu.
+	end       time.Time // nobody waits longer
+	timer     *time.Timer
+	isOverdue bool // its time was over before it returned
 
 	// Set before done closes.
 	result result
@@ -49,6 +53,7 @@ var (
 	errBusy    = errors.New("an earlier call has not returned yet")
 	errTimeout = errors.New("no answer before the deadline")
 	errTooMany = errors.New("too many samples")
+	errGoexit  = errors.New("the collector has ended its goroutine")
 )
 
 type panicError struct {
@@ -67,45 +72,84 @@ func (s *source) call(ctx, base context.Context, f exposition.Format) (r result,
 	if !s.perFormat {
 		f = exposition.Text
 	}
-	s.mu.Lock()
-	c := s.inflight[f]
-	if c != nil && c.overdue {
-		s.fail(errBusy)
-		s.mu.Unlock()
-		return result{}, false, errBusy
-	}
-	if c == nil {
-		c = s.start(ctx, base, f)
-	}
-	s.mu.Unlock()
-
-	select {
-	case <-c.done:
+	for {
+		c, joined := s.join(ctx, base, f)
+		if c == nil {
+			return result{}, false, errBusy
+		}
+		s.wait(ctx, c)
+		select {
+		case <-c.done:
+		default: // hung up
+			return result{}, false, errTimeout
+		}
+		// The call may have had the shorter time of the scrape that began it.
+		if joined && ctx.Err() == nil && errors.Is(c.err, context.DeadlineExceeded) {
+			continue
+		}
 		return c.result, !c.counted.Swap(true), c.err
-	case <-ctx.Done():
-		return result{}, false, errTimeout
 	}
 }
 
-// start begins a call. Where the scrape's deadline ends it, its context ends a
-// little earlier: what it returns because of that must still be heard. The
-// caller holds the mutex.
-func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
-	end, _ := ctx.Deadline()
-	margin := min(time.Until(end)/20, 250*time.Millisecond)
-	if s.timeout > 0 && time.Until(end) > s.timeout {
-		end, margin = time.Now().Add(s.timeout), 0
+// wait waits for a call.
+func (s *source) wait(ctx context.Context, c *call) {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		s.mu.Lock()
+		over := !time.Now().Before(c.end)
+		s.mu.Unlock()
+		if over { // the timer may be late
+			s.overdue(c)
+		}
 	}
-	c := &call{done: make(chan struct{})}
-	s.inflight[f] = c
+}
+
+// join returns the call under way, or a new one; nil while an overdue call has
+// not returned. A call is waited for as long as the most patient scrape does.
+func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, joined bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c = s.inflight[f]
+	switch {
+	case c == nil:
+		return s.start(ctx, base, f), false
+	case c.isOverdue:
+		s.fail(errBusy)
+		return nil, false
+	}
+	if deadline, _ := ctx.Deadline(); deadline.After(c.end) && s.timeout == 0 {
+		c.end = deadline
+		c.timer.Reset(time.Until(deadline))
+	}
+	return c, true
+}
+
+// start begins a call. The context of a part, and of a collector that the
+// scrape's deadline ends, is over a little before the wait: what is returned
+// because of that must still be heard. The caller holds the mutex.
+func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
 	began := time.Now()
-	callCtx, cancel := context.WithDeadline(base, end.Add(-margin))
-	timer := time.AfterFunc(time.Until(end), func() { s.overdue(c) })
+	c := &call{done: make(chan struct{})}
+	c.end, _ = ctx.Deadline()
+	own := s.timeout > 0 && c.end.Sub(began) > s.timeout
+	if own {
+		c.end = began.Add(s.timeout)
+	}
+	margin := min(c.end.Sub(began)/20, 250*time.Millisecond)
+	if own && !s.perFormat {
+		margin = 0
+	}
+	s.inflight[f] = c
+	callCtx, cancel := context.WithDeadline(base, c.end.Add(-margin))
+	c.timer = time.AfterFunc(c.end.Sub(began), func() { s.overdue(c) })
 	go func() {
-		defer cancel()
-		defer timer.Stop()
-		r, err := s.run(callCtx, f)
-		s.finish(c, f, r, err, time.Since(began))
+		r, err := result{}, errGoexit
+		defer func() {
+			cancel()
+			s.finish(c, f, r, err, time.Since(began))
+		}()
+		r, err = s.run(callCtx, f)
 	}()
 	return c
 }
@@ -127,7 +171,10 @@ func (s *source) overdue(c *call) {
 	select {
 	case <-c.done:
 	default:
-		c.overdue, c.err = true, errTimeout
+		if time.Now().Before(c.end) {
+			return // somebody more patient has joined
+		}
+		c.isOverdue, c.err = true, errTimeout
 		s.fail(errTimeout)
 		close(c.done)
 	}
@@ -139,7 +186,8 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error, took 
 	defer s.mu.Unlock()
 	delete(s.inflight, f)
 	s.stats.duration = took
-	if c.overdue {
+	c.timer.Stop()
+	if c.isOverdue {
 		return
 	}
 	c.result, c.err = r, err

@@ -18,8 +18,8 @@ type Part interface {
 	Families() []string
 
 	// Gather returns the families of one scrape in any order, each name once.
-	// The lines must be valid in the format. What is returned is not changed
-	// by anybody afterwards. Families beside an error are served; the error is
+	// The lines must be valid in the format and compressed chunks whole: neither
+	// is checked. What is returned is not changed by anybody afterwards. Families beside an error are served; the error is
 	// counted. As with a collector, calls for one format never overlap, and
 	// the context ends with the scrape's deadline.
 	Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error)

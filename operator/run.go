@@ -29,7 +29,10 @@ func (o *Operator) Run(ctx context.Context) error {
 		return err
 	}
 	ln, err := o.listen(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // stopped before it began
+	case err != nil:
 		return err
 	}
 	base, cancelBase := context.WithCancel(context.WithoutCancel(ctx))

@@ -53,6 +53,7 @@ type resourceRules struct {
 	document string
 	gvk      GVK
 	outer    []boundLabel // what all metrics share: it depends on the object only
+	base     []boundLabel // of these, what the legacy form does not read by itself
 	metrics  []compiledMetric
 }
 
@@ -143,26 +144,32 @@ func (c *compiler) enabled(group string) bool {
 
 // resource compiles an entry of a document, whose labels are shared.
 func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable) *resourceRules {
-	out := &resourceRules{document: d.Name, gvk: s.gvk, outer: baseLabels(r, d, s, shared)}
+	out := &resourceRules{document: d.Name, gvk: s.gvk}
+	out.outer, out.base = baseLabels(r, d, s, shared)
 	enabled := c.enabled(s.enable)
 	out.metrics = make([]compiledMetric, 0, len(s.metrics))
 	for i := range s.metrics {
 		m := &s.metrics[i]
-		if !c.enabled(m.enable) || !enabled || m.name == "" {
+		if m.name == "" {
 			continue
 		}
 		rm := r.In("metric %q", m.name)
-		out.metrics = append(out.metrics, compiledMetric{})
-		cm := &out.metrics[len(out.metrics)-1]
-		if m.each != nil {
-			cm.eval = c.legacy(rm, d, s, m)
-		} else {
-			f := c.form(rm, out.outer, m)
-			cm.eval, cm.unique = f, len(f.scopes) == 0
+		compiled := c.metric(rm, d, s, m, out.outer)
+		// What is switched off is compiled all the same: its mistakes are found.
+		if c.enabled(m.enable) && enabled {
+			out.metrics = append(out.metrics, compiled)
+			c.family(rm, d, s, m, &out.metrics[len(out.metrics)-1])
 		}
-		c.family(rm, d, s, m, cm)
 	}
 	return out
+}
+
+func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpec, outer []boundLabel) compiledMetric {
+	if m.each != nil {
+		return compiledMetric{eval: c.legacy(r, d, s, m)}
+	}
+	f := c.form(r, outer, m)
+	return compiledMetric{eval: f, unique: len(f.scopes) == 0}
 }
 
 // family registers a metric with its family. Types must agree; the first help
@@ -220,31 +227,29 @@ func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 }
 
 // baseLabels are the labels of all metrics of a resource, sorted by name: those
-// of the document and those of the resource, which win.
-func baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable) []boundLabel {
-	own := labelTable{} // what the legacy form gets too
+// of the document and those of the resource, which win. base are those without
+// commonLabels and labelsFromPath.
+func baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable) (outer, base []boundLabel) {
+	own := labelTable{}
 	if d.Legacy() {
 		maps.Copy(own, kindLabels)
 	}
 	own.add(r, s.labels, baseNames)
 
-	labels := maps.Clone(shared)
+	without := maps.Clone(shared)
+	maps.Copy(without, own)
+
+	with := maps.Clone(shared)
 	for _, l := range s.commonLabels {
-		labels.set(l.name, expr{{literal: l.value}})
+		with.set(l.name, expr{{literal: l.value}})
 	}
 	for _, l := range s.labelsFromPath {
 		if !strings.Contains(l.name, "*") { // those are for the legacy form only
-			labels.addPath(r, l)
+			with.addPath(r, l)
 		}
 	}
-	maps.Copy(labels, own)
-	bound := labels.sorted()
-	for i := range bound {
-		_, isOwn := own[bound[i].name]
-		_, isShared := shared[bound[i].name]
-		bound[i].formOnly = !isOwn && !isShared
-	}
-	return bound
+	maps.Copy(with, own)
+	return with.sorted(), without.sorted()
 }
 
 // kindLabels are on every metric of a legacy document.
@@ -260,9 +265,6 @@ var baseNames = names{slotObject: "object", slotGVK: "gvk"}
 type boundLabel struct {
 	name  string
 	value expr
-	// formOnly is set for a label of the resource that the legacy form reads in
-	// its own way.
-	formOnly bool
 }
 
 // labelTable holds labels by name; a later one replaces an earlier one.
@@ -276,19 +278,21 @@ func (t labelTable) add(r Reporter, specs []labelSpec, scope names) {
 	}
 }
 
-// addPath adds a label from a path in the legacy spelling.
+// addPath adds a label from a path in the legacy spelling. Where the path leads
+// to nothing, the label is what it was before.
 func (t labelTable) addPath(r Reporter, l pathLabel) {
-	path, err := LegacyPath(l.path)
+	path, err := ParseLegacyPath(l.path)
 	if err != nil {
 		r.Errorf(l.pos, "labelsFromPath %q: %v", l.name, err)
 	}
-	t.set(metric.SanitizeLabelName(l.name), expr{{slot: slotObject, path: path}})
+	name := metric.SanitizeLabelName(l.name)
+	t.set(name, append(expr{{slot: slotObject, legacy: path}}, t[name]...))
 }
 
 func (t labelTable) sorted() []boundLabel {
 	out := make([]boundLabel, 0, len(t))
 	for name, value := range t {
-		out = append(out, boundLabel{name: name, value: value})
+		out = append(out, boundLabel{name, value})
 	}
 	slices.SortFunc(out, func(a, b boundLabel) int { return cmp.Compare(a.name, b.name) })
 	return out

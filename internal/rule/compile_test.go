@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/rule/crs"
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -38,14 +40,8 @@ spec:
 		{Name: "p_z_seconds", Help: "Last.", Unit: "seconds", Type: metric.Gauge}, // the first help stays
 		{Name: "z", Type: metric.Gauge},
 	}
-	got := set.Families()
-	if len(got) != len(want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("family %d: got %+v, want %+v", i, got[i], want[i])
-		}
+	if diff := cmp.Diff(want, set.Families()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -134,7 +130,7 @@ spec:
 func TestLabelsFromPath(t *testing.T) {
 	f := func(labels, want string) {
 		t.Helper()
-		checkEval(t, `{name: m, value: 1, `+labels+`}`, `{a: {b: text}, n: 5, "x.y/z": key, l: [first], m: {c: d}}`, want)
+		checkEval(t, `{name: m, value: 1, `+labels+`}`, `{a: {b: text}, n: 5, "x.y/z": key, l: [first, {k: "a=b", v: last}], m: {c: d, "0": key of digits}}`, want)
 	}
 	f(`labelsFromPath: {x: [a, b]}`, `m{x="text"} 1`)
 	f(`labelsFromPath: {x: [n]}`, `m{x="5"} 1`)
@@ -142,8 +138,16 @@ func TestLabelsFromPath(t *testing.T) {
 	f(`labelsFromPath: {x: [absent, b]}`, `m 1`)
 	f(`labelsFromPath: {a-b: [a, b], 1c: [n]}`, `m{_1c="5",a_b="text"} 1`)
 	f(`labelsFromPath: {x: [m]}`, `! m label: label "x": a map cannot be a label value`)
+	f(`labelsFromPath: {x: [l, 0]}`, `m{x="first"} 1`)
+	f(`labelsFromPath: {x: [l, "-1", v]}`, `m{x="last"} 1`)
+	f(`labelsFromPath: {x: [l, "[k=a=b]", v]}`, `m{x="last"} 1`)
+	f(`labelsFromPath: {x: [l, "[k=c]", v]}`, `m 1`)
+	f(`labelsFromPath: {x: [l, 5]}`, `m 1`)
+	f(`labelsFromPath: {x: [l, k]}`, `m 1`)
+	f(`labelsFromPath: {x: [m, "0"]}`, `m{x="key of digits"} 1`)
+	f(`labelsFromPath: {x: [n, "0"]}`, `m 1`)
 	f(`commonLabels: {x: text, y: 5, z: true}`, `m{x="text",y="5",z="true"} 1`)
-	f(`commonLabels: {x: ""}`, `m 1`)
+	f(`commonLabels: {x: "", y: null, z: ~}`, `m 1`)
 	f(`commonLabels: {x: "'quoted'"}`, `m{x="'quoted'"} 1`) // text, not an expression
 }
 
@@ -240,4 +244,53 @@ func TestEachNeedsADialect(t *testing.T) {
 	if _, findings := compileWith(rules, rule.ParseOptions{}, rule.CompileOptions{Legacy: crs.Compile}); findings.Error() != "" {
 		t.Errorf("got %s, want nothing", findings.Error())
 	}
+}
+
+// TestResourceLabels has labels that are for all metrics of the entry, in both
+// forms.
+func TestResourceLabels(t *testing.T) {
+	got := eval(t, `
+kind: MetricRules
+spec:
+  labels: {cluster: "'c'", team: "'other'"}
+  resources:
+  - groupVersionKind: {group: g, kind: K}
+    commonLabels: {team: infra, name: none, static: text}
+    labelsFromPath: {name: [metadata, name], first: [l, 0], a-b: [l, "[n=2]", v], own: [metadata, name]}
+    labels: {own: object.v}
+    metrics:
+    - {name: new, value: object.v}
+    - {name: old, each: {type: Gauge, gauge: {path: [v]}}}
+    - {name: over, value: object.v, labels: {name: "'mine'", team: object.absent}}
+`, `{metadata: {name: o}, v: 1, l: [x, {n: 2, v: y}]}`)
+	const base = `{a_b="y",cluster="c",first="x",name="o",own="1",static="text",team="infra"} 1`
+	want := lines("new" + base + " | old" + strings.Replace(base, `own="1"`, `own="o"`, 1) + ` | over{a_b="y",cluster="c",first="x",name="mine",own="1",static="text"} 1`)
+	if got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// TestOuterLabelOfWrongType has a label of the document or the resource that is
+// a map: that is an error as it is for a label of the metric, unless that one
+// replaces it.
+func TestOuterLabelOfWrongType(t *testing.T) {
+	const resource = "resources:\n  - groupVersionKind: {group: g, kind: K}\n    "
+	for _, level := range []string{"labels: {x: object.m}\n  " + resource, resource + "labels: {x: object.m}\n    ", resource + "labelsFromPath: {x: [m]}\n    "} {
+		got := eval(t, "kind: MetricRules\nspec:\n  "+level+"metrics: [{name: m, value: 1}, {name: n, value: 1, labels: {x: object.v}}]\n", `{m: {a: b}, v: w}`)
+		if want := lines(`n{x="w"} 1 | ! m label: label "x": a map cannot be a label value`); got != want {
+			t.Errorf("%s:\ngot:\n%swant:\n%s", level, got, want)
+		}
+	}
+}
+
+// TestDocumentLabelFinding has one mistake, which is reported once for all
+// resources.
+func TestDocumentLabelFinding(t *testing.T) {
+	checkFindings(t, `kind: MetricRules
+spec:
+  labels: {x: §objct.v}
+  resources:
+  - {groupVersionKind: {group: g, kind: K}, metrics: [{name: m, value: 1}]}
+  - {groupVersionKind: {group: g, kind: L}, metrics: [{name: m, value: 1}]}
+`, `expression "objct.v": unknown name "objct": in scope are object, gvk, did you mean "object"?`)
 }

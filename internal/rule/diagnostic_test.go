@@ -1,6 +1,8 @@
 package rule_test
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -56,4 +58,19 @@ func TestSuggestion(t *testing.T) {
 	f("keys", `, did you mean "key"?`)
 	f("ones", `, did you mean "one"?`)
 	f("somethingElse", "")
+}
+
+// TestFindingsAreInOrder has mistakes that are found in another order than they
+// stand in.
+func TestFindingsAreInOrder(t *testing.T) {
+	f := func(metrics string, count int) {
+		t.Helper()
+		_, findings := compile(doc(metrics))
+		sorted := slices.IsSortedFunc(findings, func(a, b rule.Diagnostic) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+		if !sorted || len(findings) != count {
+			t.Errorf("got:\n%v", findings)
+		}
+	}
+	f("{vlaue: object.v}", 2)
+	f("{name: m,\nvalue: a.b,\nlabels: {x: c.d}},\n{name: n, value: e.f}", 3)
 }

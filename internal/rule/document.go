@@ -234,8 +234,13 @@ func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
 	if s.gvk.Version == "*" {
 		s.gvk.Version = ""
 	}
-	if s.gvk.Kind == "" && !legacy {
+	switch {
+	case s.gvk.Kind == "" && !legacy:
 		r.Errorf(n, "the resource has no groupVersionKind.kind")
+	case s.gvk.Group == "*":
+		r.Errorf(n, "the group cannot be \"*\": name one")
+	case s.gvk.Group == "" && (s.gvk.Kind == "" || s.gvk.Kind == "*"):
+		r.Errorf(n, "the resource has no groupVersionKind: name a group, or a kind of the core group")
 	}
 	if s.gvk.Kind == "" {
 		s.gvk.Kind = "*"

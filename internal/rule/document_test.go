@@ -155,6 +155,7 @@ func TestSeveralDocuments(t *testing.T) {
 
 	f("a b", "", document(ours, "a"), document(ours, "b"))
 	f("a b", "", document(legacy, "a"), document(ours, "b"))
+	f("a b", "", document(ours, "a"), document(legacy, "b"))
 	f("r.yaml", "", document(ours, ""))
 	f("a", "r.yaml:5:1: warning: only the first CustomResourceStateMetrics document of a file is read, as kube-state-metrics does: give this one a file of its own",
 		document(legacy, "a"), document(legacy, "b"))

@@ -49,7 +49,7 @@ type Context struct {
 	sink      Sink
 	vars      []any
 	outer     []string
-	outerDefs []boundLabel
+	resource  *resourceRules
 	outerErrs []error
 	values    []string // of the labels of the metric at work
 	labels    []metric.Label
@@ -90,7 +90,7 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 
 // enter evaluates the labels that all metrics of a resource share.
 func (c *Context) enter(r *resourceRules) {
-	c.outerDefs = r.outer
+	c.resource = r
 	c.outer, c.outerErrs = c.outer[:0], c.outerErrs[:0]
 	for i := range r.outer {
 		s, err := c.text(r.outer[i].value.eval(c.vars))
@@ -102,11 +102,15 @@ func (c *Context) enter(r *resourceRules) {
 func (c *Context) Object() map[string]any { return c.vars[slotObject].(map[string]any) }
 
 // Base appends the labels that the document and the resource give to every
-// metric, in the order of their names.
+// metric in their labels, in the order of their names.
 func (c *Context) Base(dst []metric.Label) []metric.Label {
-	for i, v := range c.outer {
-		if v != "" && !c.outerDefs[i].formOnly {
-			dst = append(dst, metric.Label{Name: c.outerDefs[i].name, Value: v})
+	for _, l := range c.resource.base {
+		value, err := c.text(l.value.eval(c.vars))
+		if err != nil {
+			c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", l.name, err))
+		}
+		if value != "" {
+			dst = append(dst, metric.Label{Name: l.name, Value: value})
 		}
 	}
 	return dst

@@ -41,6 +41,7 @@ type alternative struct {
 	literal any
 	slot    int
 	path    Path
+	legacy  LegacyPath // instead of path, of a labelsFromPath
 }
 
 // eval returns the value of the expression, or nil when all alternatives are
@@ -50,7 +51,13 @@ func (e expr) eval(vars []any) any {
 		if e[i].literal != nil {
 			return e[i].literal
 		}
-		if v := e[i].path.Walk(vars[e[i].slot]); v != nil {
+		v := vars[e[i].slot]
+		if e[i].legacy != nil {
+			v = e[i].legacy.Walk(v)
+		} else {
+			v = e[i].path.Walk(v)
+		}
+		if v != nil {
 			return v
 		}
 	}

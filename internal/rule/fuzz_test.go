@@ -3,7 +3,6 @@ package rule_test
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"testing"
 
@@ -22,7 +21,7 @@ import (
 func nasty() map[string]any {
 	return map[string]any{
 		"apiVersion": "g/v1", "kind": "K",
-		"metadata": map[string]any{"name": "o", "labels": map[string]any{"a.b": "1", "a-b": "2", "a_b": "3", "__name__": "x", "1": "y", "": "z", "name": "evil", "üa": nil, "ab": []any{}}},
+		"metadata": map[string]any{"name": "o", "labels": map[string]any{"a.b": "1", "a-b": "2", "a_b": "3", "__name__": "x", "1": "y", "": "z", "name": "evil", "ü": nil, "ab": []any{}}},
 		"spec":     []any{nil, "text", int64(-1), 0.5, true, []any{[]any{}}, map[string]any{"type": "Ready", "status": "True", "": map[string]any{}}},
 		"status":   map[string]any{"conditions": map[string]any{"a": map[string]any{"status": nil}, "b": "c"}, "n": "NaN", "v": "2024-01-01T00:00:00Z"},
 		"v":        int64(1), "l": []any{"a", "a", nil}, "m": map[string]any{"a": map[string]any{"a": "b"}},
@@ -96,9 +95,6 @@ func FuzzExpression(f *testing.F) {
 	})
 }
 
-// slowQuantity is text whose conversion takes seconds: see TestQuantityIsQuick.
-var slowQuantity = regexp.MustCompile(`[eE][-+]?[0-9]{5}|[0-9.]{1000}`)
-
 // FuzzEval evaluates any object with the rules of the catalogs.
 func FuzzEval(f *testing.F) {
 	var sets []*rule.Set
@@ -123,9 +119,6 @@ func FuzzEval(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if slowQuantity.Match(data) {
-			return
-		}
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber()
 		var object map[string]any

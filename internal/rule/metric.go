@@ -56,8 +56,16 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 	if name := lookup(n, "name"); name != nil {
 		r = r.In("metric %q", name.Value)
 	}
+	ignore := legacy && lookup(n, "each") != nil
 	own := func(fn func(*yaml.Node)) func(*yaml.Node) {
-		return func(v *yaml.Node) { s.isForm = true; fn(v) }
+		return func(v *yaml.Node) {
+			if ignore {
+				r.Warnf(v, "a metric with each has no other form: the field is ignored")
+				return
+			}
+			s.isForm = true
+			fn(v)
+		}
 	}
 	r.fields(n, legacy, map[string]func(*yaml.Node){
 		"name":    r.Text(&s.name),
@@ -101,8 +109,8 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 		r.Errorf(n, "an info metric has no value: it is always 1")
 	case s.typ == metric.StateSet && (s.stateLabel == "" || len(s.states) == 0):
 		r.Errorf(n, "a stateSet needs states and a stateLabel")
-	case s.typ == metric.StateSet && repeated(s.states) != "":
-		r.Errorf(n, "the state %q is listed twice", repeated(s.states))
+	case s.typ == metric.StateSet && len(repeated(s.states)) > 0:
+		r.Errorf(n, "the state %q is listed twice", repeated(s.states)[0])
 	case s.typ == metric.StateSet && !metric.IsLabelName(s.stateLabel):
 		r.Errorf(n, "stateLabel %q does not match [a-zA-Z_][a-zA-Z0-9_]*", s.stateLabel)
 	case s.typ != metric.StateSet && (s.stateLabel != "" || len(s.states) > 0):
@@ -116,14 +124,15 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 	}
 }
 
-// repeated returns the first word that is in a list twice, or nothing.
-func repeated(words []string) string {
+// repeated returns the words that are in a list before.
+func repeated(words []string) []string {
+	var out []string
 	for i, w := range words {
 		if slices.Contains(words[:i], w) {
-			return w
+			out = append(out, w)
 		}
 	}
-	return ""
+	return out
 }
 
 func (r Reporter) metricType(n *yaml.Node) metric.Type {

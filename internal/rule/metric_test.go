@@ -42,12 +42,14 @@ func TestMetricErrors(t *testing.T) {
 	f(`§{name: m, type: stateSet, value: object.v, valueMap: {A: 1}, states: [A], stateLabel: s}`, `metric "m": a stateSet has no default and no valueMap`)
 	f(`§{name: m, type: stateSet, value: object.v, labels: {s: object.x}, states: [A], stateLabel: s}`, `metric "m": label "s" is the stateLabel`)
 	f(`§{name: m, type: stateSet, value: object.v, commonLabels: {s: x}, states: [A], stateLabel: s}`, `metric "m": label "s" is the stateLabel`)
+	f(`§{name: m, type: stateSet, value: object.v, states: [A, B, A], stateLabel: s}`, `metric "m": the state "A" is listed twice`)
 	f(`§{name: m, value: object.v, states: [A]}`, `metric "m": states and stateLabel belong to type stateSet`)
 	f(`§{name: m, value: object.v, stateLabel: s}`, `metric "m": states and stateLabel belong to type stateSet`)
 
 	f(`{name: m, value: object.v, labels: {§"a b": object.x}}`, `metric "m": label name "a b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?`)
 	f(`{name: m, value: object.v, labels: {§"": object.x}}`, `metric "m": label name "" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "_"?`)
 	f(`{name: m, value: object.v, commonLabels: {§a/b: x}}`, `metric "m": label name "a/b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?`)
+	f(`{name: m, value: object.v, labelsFromPath: {§x: [a, "[Ready]"]}}`, `metric "m": labelsFromPath "x": path segment "[Ready]": a lookup in a list is written [key=value]`)
 	f(`{name: m, value: object.v, labelsFromPath: {§"x_*": [a]}}`, `metric "m": labelsFromPath "x_*": write spread: [{from: ...}] in a metric of this form`)
 }
 

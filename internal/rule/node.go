@@ -60,7 +60,7 @@ func (r Reporter) fields(n *yaml.Node, lenient bool, known map[string]func(*yaml
 		case fn != nil && !isNull(value):
 			fn(value)
 		case fn != nil:
-		case slices.Contains(later, key.Value):
+		case slices.Contains(later, key.Value) && !lenient:
 			r.Errorf(key, "field %q is not available in this version", key.Value)
 		case lenient:
 			r.Warnf(key, "unknown field %q is ignored%s", key.Value, suggest(key.Value, slices.Sorted(maps.Keys(known))))

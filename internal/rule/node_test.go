@@ -16,6 +16,18 @@ func TestDuplicateFields(t *testing.T) {
 	f(strings.Replace(doc(`{name: m, value: object.v}`), "group: g,", "group: g, §group: g,", 1), `field "group" is there twice`)
 }
 
+func TestDuplicateKeys(t *testing.T) {
+	f := func(metric, key string) {
+		t.Helper()
+		checkFindings(t, doc(`{name: m, `+metric+`}`), `metric "m": field "`+key+`" is there twice`)
+	}
+	f(`value: object.v, labels: {x: object.a, §x: object.b}`, "x")
+	f(`value: object.v, valueMap: {A: 1, §A: 2}`, "A")
+	f(`value: object.v, commonLabels: {x: a, §x: b}`, "x")
+	f(`value: object.v, labelsFromPath: {x: [a], §x: [b]}`, "x")
+	f(`each: {type: Gauge, gauge: {path: [v], labelsFromPath: {x: [a], §x: [b]}}}`, "x")
+}
+
 func TestNullFieldIsAbsent(t *testing.T) {
 	checkEval(t, `{name: m, help: , type: null, forEach: ~, labels: , spread: , valueMap: , states: , stateLabel: ,
 		each: , enable: , unit: , commonLabels: , labelsFromPath: , value: object.v, default: }`, "v: 1", "m 1")
@@ -81,4 +93,30 @@ spec:
 	if want := lines(`a_m{x="y"} 1 | b_m{x="y"} 1 | b_n{x="y"} 1`); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
+}
+
+// TestMergeKeys has YAML's merge key: what a map says itself goes before what it
+// merges, and the first of several merged maps before the others.
+func TestMergeKeys(t *testing.T) {
+	got := eval(t, `
+kind: MetricRules
+spec:
+  labels: &shared {a: "'shared'", b: "'shared'"}
+  resources:
+  - &k
+    groupVersionKind: {group: g, kind: K}
+    metricNamePrefix: p
+    metrics:
+    - &m {name: m, labels: &own {b: "'own'", c: "'own'"}, value: object.v}
+    - {<<: *m, name: n}
+    - {name: o, <<: *m, labels: {<<: [*own, *shared], d: "'new'"}, default: 1}
+    - {name: q, value: object.v, <<: null, labels: {<<: [text, &deep {<<: *own, b: "'deep'"}]}}
+  - {<<: *k, metricNamePrefix: r, metrics: [*m]}
+`, "v: 1")
+	want := lines(`p_m{a="shared",b="own",c="own"} 1 | p_n{a="shared",b="own",c="own"} 1 | p_o{a="shared",b="own",c="own",d="new"} 1 |` +
+		` p_q{a="shared",b="deep",c="own"} 1 | r_m{a="shared",b="own",c="own"} 1`)
+	if got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+	checkFindings(t, doc(`{name: m, value: object.v, <<: {§vlaue: 1}}`), `metric "m": unknown field "vlaue", did you mean "value"?`)
 }

@@ -2,6 +2,8 @@ package rule
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +51,9 @@ func textToNumber(s string) (float64, error) {
 		return float64(t.Unix()), nil
 	}
 	if mayBeQuantity(s) {
+		if m := longExponent.FindStringSubmatch(s); m != nil {
+			return outOfRange(m[1], m[2]), nil
+		}
 		if q, err := resource.ParseQuantity(s); err == nil {
 			return q.AsApproximateFloat64(), nil
 		}
@@ -63,15 +68,28 @@ func textToNumber(s string) (float64, error) {
 	return 0, fmt.Errorf("%q is not a number, a boolean, a time or a quantity", s)
 }
 
-// mayBeQuantity keeps away from the parser of quantities what it would take
-// seconds, or for ever, to refuse: large exponents, which are computed exactly,
-// and long texts.
-func mayBeQuantity(s string) bool {
-	if s == "" || len(s) > 64 || !strings.Contains("+-.0123456789", s[:1]) {
-		return false
+// longExponent matches numbers whose exponent has four digits or more. The
+// parser of quantities computes them exactly, for minutes or for ever.
+var longExponent = regexp.MustCompile(`^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([+-]?)[0-9]{4,}$`)
+
+// outOfRange is what a quantity with a long exponent is in the end: infinite, or
+// one nano, the smallest that there is.
+func outOfRange(mantissa, sign string) float64 {
+	m, err := strconv.ParseFloat(mantissa, 64)
+	switch {
+	case err != nil || m == 0:
+		return 0
+	case sign == "-":
+		return math.Copysign(1e-9, m)
+	default:
+		return math.Inf(int(math.Copysign(1, m)))
 	}
-	_, exponent, _ := strings.Cut(strings.ToLower(s), "e")
-	return len(strings.Trim(exponent, "+-")) <= 3
+}
+
+// mayBeQuantity keeps long texts, and such as are none at first sight, away from
+// the parser of quantities.
+func mayBeQuantity(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Contains("+-.0123456789", s[:1])
 }
 
 func isDigits(s string) bool {

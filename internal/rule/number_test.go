@@ -3,7 +3,9 @@ package rule_test
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -88,6 +90,8 @@ func TestTextToNumber(t *testing.T) {
 	f("2M", "2e+06")
 	f("1e3", "1000")
 	f(".5", "0.5")
+	f(".5Gi", "5.36870912e+08")
+	f("-5m", "-0.005")
 	f("+1", "1")
 	f("-1", "-1")
 	f("0", "0")
@@ -97,6 +101,12 @@ func TestTextToNumber(t *testing.T) {
 	bad("1KiB")
 	bad(" 1")
 	bad("1 ")
+
+	f("1e-9", "1e-09")
+	f("1e-12", "1e-09") // a quantity is never below one nano
+	f("5E", "5e+18")
+	f("5Ei", "5.764607523034235e+18")
+	f("1e400", "+Inf")
 
 	f("28%", "0.28")
 	f("0%", "0")
@@ -118,4 +128,22 @@ func TestTextToNumber(t *testing.T) {
 	bad("2160h")
 	bad("0x10")
 	bad("one")
+}
+
+// TestNumberEnds converts some characters that any user may write into an
+// object, and that take resource.ParseQuantity minutes or for ever, in which
+// nothing else is evaluated.
+func TestNumberEnds(t *testing.T) {
+	for _, text := range []string{"1e-99999999", "-1E-99999999", "1e99999999", "1e+2147483647", strings.Repeat("9", 1<<20), "0." + strings.Repeat("0", 1<<20) + "1"} {
+		done := make(chan struct{})
+		go func() {
+			_, _ = rule.ToNumber(text)
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("converting %.20s does not end", text)
+		}
+	}
 }

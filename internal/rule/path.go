@@ -1,9 +1,7 @@
 package rule
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 )
 
 // Path leads from a value to one below it.
@@ -21,7 +19,6 @@ type stepKind uint8
 
 const (
 	stepField stepKind = iota
-	stepSegment
 	stepIndex
 	stepMatch
 )
@@ -36,42 +33,12 @@ func Index(i int) Step { return Step{kind: stepIndex, index: i} }
 // value under the key. Numbers and booleans are compared by their text.
 func Match(key, value string) Step { return Step{kind: stepMatch, key: key, value: value} }
 
-// LegacyPath makes a path of segments as kube-state-metrics' paths have them: a
-// key, which is an index where there is a list, or [key=value].
-func LegacyPath(segments []string) (Path, error) {
-	p := make(Path, 0, len(segments))
-	for _, s := range segments {
-		inner, bracket := strings.CutPrefix(s, "[")
-		inner, closed := strings.CutSuffix(inner, "]")
-		key, value, isPair := strings.Cut(inner, "=")
-		i, err := strconv.Atoi(s)
-		switch {
-		case bracket && closed && !isPair:
-			return nil, fmt.Errorf("path segment %q: a lookup in a list is written [key=value]", s)
-		case bracket && closed:
-			p = append(p, Match(key, value))
-		case err == nil:
-			p = append(p, Step{kind: stepSegment, key: s, index: i})
-		default:
-			p = append(p, Field(s))
-		}
-	}
-	return p, nil
-}
-
 // Walk returns the value at the end of the path, or nil when a step finds
 // nothing.
 func (p Path) Walk(v any) any {
 	for i := range p {
 		s := &p[i]
-		kind := s.kind
-		if kind == stepSegment {
-			kind = stepField
-			if _, isList := v.([]any); isList {
-				kind = stepIndex
-			}
-		}
-		switch kind {
+		switch s.kind {
 		case stepField:
 			m, ok := v.(map[string]any)
 			if !ok {

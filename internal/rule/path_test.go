@@ -1,8 +1,9 @@
 package rule_test
 
 import (
-	"reflect"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 )
@@ -18,13 +19,13 @@ func TestPathWalk(t *testing.T) {
 
 	f := func(want any, path ...rule.Step) {
 		t.Helper()
-		if got := rule.Path(path).Walk(object); !reflect.DeepEqual(got, want) {
-			t.Errorf("%v: got %v, want %v", path, got, want)
+		if diff := cmp.Diff(want, rule.Path(path).Walk(object)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", path, diff)
 		}
 	}
 	field, index, match := rule.Field, rule.Index, rule.Match
 
-	f(object)
+	f(any(object))
 	f("c", field("a"), field("b"))
 	f(false, field("a"), field("false"))
 	f("empty", field("a"), field(""))

@@ -1,8 +1,9 @@
 package rule_test
 
 import (
-	"reflect"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 )
@@ -67,8 +68,8 @@ func TestKinds(t *testing.T) {
 		{Group: "g", Kind: "K"}, {Group: "g", Version: "v1", Kind: "K"}, {Group: "g", Version: "v2", Kind: "K"}, {Group: "g", Kind: "*"},
 		{Version: "v1", Kind: "Pod"}, {Kind: "Node"},
 	}
-	if got := load(t, kinds).Kinds(); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	if diff := cmp.Diff(want, load(t, kinds).Kinds()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -81,16 +82,19 @@ func TestProgramIs(t *testing.T) {
 		for _, f := range p.Families() {
 			names = append(names, set.Families()[f].Name)
 		}
-		if p.GVK() != gvk || p.Order() != order || !reflect.DeepEqual(names, families) || !reflect.DeepEqual(p.Documents(), documents) {
-			t.Errorf("got %v %d %v %v, want %v %d %v %v", p.GVK(), p.Order(), names, p.Documents(), gvk, order, families, documents)
+		if p.GVK() != gvk || p.Order() != order {
+			t.Errorf("got %v %d, want %v %d", p.GVK(), p.Order(), gvk, order)
+		}
+		if diff := cmp.Diff([][]string{families, documents}, [][]string{names, p.Documents()}); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", gvk, diff)
 		}
 	}
 	f(rule.GVK{Group: "g", Version: "v2", Kind: "K"}, 0, []string{"any", "best", "star", "two"}, []string{"first", "second"})
 	f(rule.GVK{Group: "g", Version: "v1", Kind: "Other"}, 4, []string{"any"}, []string{"second"})
 	f(rule.GVK{Version: "v1", Kind: "Pod"}, 5, []string{"pod"}, []string{"second"})
 
-	if got, want := set.Documents(), []string{"first", "second"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("Documents: got %v, want %v", got, want)
+	if diff := cmp.Diff([]string{"first", "second"}, set.Documents()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -48,7 +48,10 @@ func (f *form) convert(v any) (float64, error) {
 		return ToNumber(v)
 	}
 	s, ok := text(v)
-	if n, listed := f.valueMap[s]; listed && ok {
+	if !ok {
+		return 0, fmt.Errorf("%s cannot be looked up in the valueMap", typeName(v))
+	}
+	if n, listed := f.valueMap[s]; listed {
 		return n, nil
 	}
 	if n, others := f.valueMap["*"]; others {
@@ -67,6 +70,9 @@ func (f *form) emitStates(c *Context) {
 	current, err := c.text(v)
 	if err != nil {
 		c.Fail(ReasonState, err)
+		return
+	}
+	if current == "" {
 		return
 	}
 	listed := false
@@ -108,8 +114,12 @@ func (f *form) emitLabels(c *Context, value float64) {
 // give, or that the rule names elsewhere, gets a number, in key order: labels
 // of an object can take no other label's place.
 func (s *spread) append(c *Context, f *form, labels []metric.Label) []metric.Label {
-	from, ok := s.from.eval(c.vars).(map[string]any)
+	v := s.from.eval(c.vars)
+	from, ok := v.(map[string]any)
 	if !ok {
+		if v != nil {
+			c.Fail(ReasonLabel, fmt.Errorf("spread: %s is not a map", typeName(v)))
+		}
 		return labels
 	}
 	clear(c.taken)

@@ -48,7 +48,8 @@ func TestValueMap(t *testing.T) {
 	f(`{A: 1, "*": -1}`, `v: "*"`, `m -1`)
 	f(`{A: 1, "*": -1}`, `v: ""`, `m -1`)
 	f(`{"": 3, "*": -1}`, `v: ""`, `m 3`)
-	f(`{A: 1, "*": -1}`, ``, ``) // absent is not "any other"
+	f(`{"": 3}`, `v: [A]`, `! m value: a list cannot be looked up in the valueMap`) // a list is not the empty text
+	f(`{A: 1, "*": -1}`, ``, ``)                                   // absent is not "any other"
 	f(`{A: 1, "*": -1}, default: 5`, ``, `m 5`)
 	f(`{A: 1}, default: 5`, `v: B`, `! m value: "B" is not in the valueMap`)
 	f(`{True: 10, False: 20}`, `v: "True"`, `m 10`)
@@ -69,6 +70,9 @@ func TestCounter(t *testing.T) {
 	f(`v: -1`, `! m_total value: a counter cannot be -1`)
 	f(`v: NaN`, `! m_total value: a counter cannot be NaN`)
 	f(`v: "-Inf"`, `! m_total value: a counter cannot be -Inf`)
+	checkEval(t, `{name: m_total, type: counter, default: -1}`, ``, `! m_total value: a counter cannot be -1`)
+	checkEval(t, `{name: m_total, type: counter, default: .nan}`, ``, `! m_total value: a counter cannot be NaN`)
+	checkEval(t, `{name: m_total, type: counter, value: object.v, valueMap: {A: -1}}`, `v: A`, `! m_total value: a counter cannot be -1`)
 }
 
 func TestInfo(t *testing.T) {
@@ -153,6 +157,7 @@ func TestSpread(t *testing.T) {
 	// Collisions, in key order.
 	f(`{from: object.l}`, `l: {a.b: dot, a-b: dash, a_b: none, c: x}`, `m{a_b_conflict1="dash",a_b_conflict2="dot",a_b_conflict3="none",c="x"} 1`)
 	f(`{from: object.l}`, `l: {a.b: dot, a-b: dash, a_b_conflict1: own}`, `m{a_b_conflict1="own",a_b_conflict2="dash",a_b_conflict3="dot"} 1`)
+	f(`{from: object.l}`, `l: {"": a, "ü": b}`, `m{_conflict1="a",_conflict2="b"} 1`) // not with two underscores at the start
 	f(`{from: object.l}, {from: object.k}`, `{l: {a: 1}, k: {a: 2, b: 3}}`, `m{a="1",a_conflict1="2",b="3"} 1`)
 	f(`{from: object.l}, {from: object.k}`, `{l: {a: 1, a_conflict1: 4}, k: {a: 2}}`, `m{a="1",a_conflict1="4",a_conflict2="2"} 1`)
 

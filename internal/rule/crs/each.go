@@ -17,8 +17,8 @@ type each struct {
 	commonLabels []metric.Label
 	outer        labelPaths // labelsFromPath of the resource and the metric
 
-	path         path
-	valueFrom    path
+	path         rule.LegacyPath
+	valueFrom    rule.LegacyPath
 	valueKey     string // the single segment of valueFrom
 	inner        labelPaths
 	labelFromKey string
@@ -137,8 +137,8 @@ func (c compiler) labelName(name string) string {
 	return valid
 }
 
-func (c compiler) path(what string, segments []string) path {
-	p, err := compilePath(segments)
+func (c compiler) path(what string, segments []string) rule.LegacyPath {
+	p, err := rule.ParseLegacyPath(segments)
 	if err != nil {
 		c.Errorf(c.node, "%s %v: %v", what, segments, err)
 	}

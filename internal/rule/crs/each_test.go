@@ -93,6 +93,19 @@ func TestEachWarnings(t *testing.T) {
 	f(`{type: StateSet, stateSet: {labelName: 1b}}`, `warning: label name "1b" is not valid and becomes "_1b"`)
 }
 
+// TestEachInDocumentOfOurs has mistyped fields where unknown fields are errors.
+func TestEachInDocumentOfOurs(t *testing.T) {
+	f := func(each, want string) {
+		t.Helper()
+		_, findings := compile("kind: MetricRules\nspec: {resources: [{groupVersionKind: {group: g, kind: K}, metrics: [{name: m, each: " + each + "}]}]}")
+		if got := findings.Error(); !strings.HasPrefix(got, "r.yaml:2:") || !strings.HasSuffix(got, `: metric "m": `+want) || strings.Contains(got, "warning") {
+			t.Errorf("%s:\ngot  %s\nwant %s", each, got, want)
+		}
+	}
+	f(`{type: Gauge, gauge: {path: [v], nilIsZeor: true}}`, `unknown field "nilIsZeor", did you mean "nilIsZero"?`)
+	f(`{type: Gauge, gauge: {path: [v]}, gague: {}}`, `unknown field "gague", did you mean "gauge"?`)
+}
+
 // TestOtherBlocks has blocks of types that the metric has not: they are
 // ignored, whatever is in them.
 func TestOtherBlocks(t *testing.T) {

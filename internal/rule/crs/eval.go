@@ -25,7 +25,7 @@ func (e *each) Eval(c *rule.Context) {
 	base = e.outer.apply(base, c.Object())
 
 	var out []series
-	v := e.path.get(c.Object())
+	v := e.path.Walk(c.Object())
 	switch e.typ {
 	case metric.Info:
 		out = e.info(v)
@@ -83,7 +83,7 @@ func (e *each) gauge(c *rule.Context, v any) []series {
 
 // gaugeOf gives the series of one value, or nil when valueFrom leads nowhere.
 func (e *each) gaugeOf(v any) (*series, error) {
-	value := e.valueFrom.get(v)
+	value := e.valueFrom.Walk(v)
 	if value == nil {
 		if !e.nilIsZero {
 			return nil, nil
@@ -133,7 +133,7 @@ func (e *each) gaugeOfMap(m map[string]any) []series {
 			s.labels = labels
 		}
 		s.labels = e.inner.apply(s.labels, m)
-		isZero := e.nilIsZero && key != e.valueKey && e.valueFrom.get(m[key]) == nil
+		isZero := e.nilIsZero && key != e.valueKey && e.valueFrom.Walk(m[key]) == nil
 		if isZero && keys[0] == e.valueKey && len(out) > 0 && slices.Equal(s.labels, out[0].labels) {
 			continue // the zero of a sibling would be the series of the value again
 		}
@@ -185,7 +185,7 @@ func (e *each) stateSet(c *rule.Context, v any) []series {
 	for _, element := range list {
 		value := element
 		if len(e.valueFrom) > 0 {
-			value = e.valueFrom.get(element)
+			value = e.valueFrom.Walk(element)
 		}
 		if value == nil {
 			continue

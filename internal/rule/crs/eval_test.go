@@ -82,6 +82,10 @@ func TestGaugeNilIsZeroOfMap(t *testing.T) {
 	}
 	f(`valueFrom: [v]`, `m: {v: 3, a: 1, z: text}`, `m 3`)
 	f(`valueFrom: [v], labelsFromPath: {x: [n]}`, `m: {v: 3, n: name}`, `m{x="name"} 3`)
+	// A sibling that a label tells apart keeps its zero.
+	f(`valueFrom: [v], labelFromKey: k`, `m: {v: 3, a: 1, z: text}`, `m{k="a"} 0 | m{k="v"} 3 | m{k="z"} 0`)
+	f(`valueFrom: [v], labelsFromPath: {x: [n]}`, `m: {v: 3, a: {n: b}}`, `m 3 | m{x="b"} 0`)
+	f(`valueFrom: [v], labelsFromPath: {x: [n]}`, `m: {a: {n: b}, v: 3, w: 4, z: {v: 5, n: c}}`, `m{x="b"} 0 | m 3 | m{x="c"} 5`)
 	f(`labelFromKey: k`, `m: {a: 1, b: null}`, `m{k="a"} 1 | m{k="b"} 0`)
 	f(`labelFromKey: k, valueFrom: [v]`, `m: {a: {v: 1}, b: {}, c: {v: null}, d: 5}`, `m{k="a"} 1 | m{k="b"} 0 | m{k="c"} 0 | m{k="d"} 0`)
 }
@@ -117,6 +121,7 @@ func TestInfo(t *testing.T) {
 	f(`path: [m], labelFromKey: k`, `m: {a: 1, b: {}, c: null}`, `m{c="d",k="a"} 1 | m{c="d",k="b"} 1 | m{c="d",k="c"} 1`)
 	f(`path: [m], labelFromKey: k, labelsFromPath: {x: [n]}`, `m: {a: {n: b}, n: self}`, `m{c="d",k="a",x="b"} 1 | m{c="d",k="n"} 1 | m{c="d",x="self"} 1`)
 	f(`path: [m], labelFromKey: k, labelsFromPath: {k: [n]}`, `m: {a: {n: b}}`, `m{c="d",k="b"} 1`)
+	f(`path: [m], labelFromKey: k`, `m: {"": x, a: y}`, `m{c="d",k="a"} 1`) // the empty key is no label
 	f(`path: [m]`, `m: {a: b}`, ``)
 	f(`path: [m], labelsFromPath: {x: [n]}`, `m: {}`, ``)
 
@@ -207,6 +212,32 @@ spec:
     metrics: [{name: any, each: {type: Gauge, gauge: {path: [v]}}}]
 `, `v: 1`, false)
 	if want := lines(`kube_customresource_m{a="b"} 1 | p_m 1 | any 1`); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// TestMergeKey has YAML's merge key, which kube-state-metrics' decoder follows at
+// every level.
+func TestMergeKey(t *testing.T) {
+	got := eval(t, `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: g, version: v1, kind: K}
+    metricNamePrefix: ""
+    labelsFromPath: &paths {x: [x]}
+    metrics:
+    - &ready
+      name: ready
+      commonLabels: {a: b}
+      each: {type: Gauge, gauge: &gauge {path: [v], labelsFromPath: {y: []}}}
+    - <<: *ready
+      name: synced
+    - name: other
+      labelsFromPath: {<<: *paths, z: [x]}
+      each: {type: Gauge, gauge: {<<: *gauge, path: [w]}}
+`, `{v: 1, w: 2, x: y}`, false)
+	if want := lines(`ready{a="b",x="y",y="1"} 1 | synced{a="b",x="y",y="1"} 1 | other{x="y",y="2",z="y"} 2`); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
 }

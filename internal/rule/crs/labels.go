@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -18,7 +19,7 @@ type labelPaths struct {
 
 type labelPath struct {
 	name string // a prefix, for a pattern
-	path path
+	path rule.LegacyPath
 }
 
 // labels compiles a labelsFromPath. A key that starts or ends with a star
@@ -57,7 +58,7 @@ func (s labelSet) set(name, value string) labelSet {
 // keys, then named ones.
 func (l labelPaths) apply(s labelSet, v any) labelSet {
 	for _, p := range l.patterns {
-		m, _ := p.path.get(v).(map[string]any)
+		m, _ := p.path.Walk(v).(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			if value, ok := labelText(m[key]); ok {
 				s = s.set(metric.SanitizeLabelName(p.name+key), value)
@@ -65,7 +66,7 @@ func (l labelPaths) apply(s labelSet, v any) labelSet {
 		}
 	}
 	for _, n := range l.named {
-		if value, ok := labelText(n.path.get(v)); ok {
+		if value, ok := labelText(n.path.Walk(v)); ok {
 			s = s.set(n.name, value)
 		}
 	}

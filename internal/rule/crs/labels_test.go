@@ -45,6 +45,8 @@ func TestOwnLabelsOfTheKind(t *testing.T) {
 	f := func(version, metric, want string) {
 		t.Helper()
 		rules := strings.Replace(doc(metric+`each: {type: Gauge, gauge: {path: [v]}}`), "version: v1, ", version, 1)
+		rules = strings.Replace(rules, `metricNamePrefix: "",`, `metricNamePrefix: "", commonLabels: {customresource_group: mine, r: s},`, 1) // which is replaced
+		want = strings.Replace(want, base[len(base)-len(`customresource_version="v1"`):], `customresource_version="v1",r="s"`, 1)
 		if got := eval(t, rules, `{v: 1, x: y}`, true); got != "m{"+want+"} 1\n" {
 			t.Errorf("%s:\ngot  %swant %s", metric, got, want)
 		}
@@ -87,6 +89,7 @@ func TestStar(t *testing.T) {
 	f(`"a-*": [m]`, `m: {b: x}`, `m{a_b="x"} 1`)
 
 	// Inside a block.
+	check(t, `commonLabels: {x: null, y: ~, z: , v: text}, each: {type: Gauge, gauge: {path: [v]}}`, `v: 1`, `m{v="text"} 1`)
 	check(t, `each: {type: Info, info: {path: [l], labelsFromPath: {"*": [labels], "x_*": []}}}`, `l: [{labels: {a: b}, n: 1}, {n: 2}]`,
 		`m{a="b",x_labels="map[a:b]",x_n="1"} 1 | m{x_n="2"} 1`)
 }
@@ -106,6 +109,9 @@ func TestNamesThatAreInvalidOrRandom(t *testing.T) {
 	f(`labelsFromPath: {"*": [m]}, `+gauge, `m: {a-b: dash, a.b: dot, a_b: underscore}`, `m{a_b="underscore"} 1`)
 	f(`labelsFromPath: {a-b: [x], a.b: [y]}, `+gauge, "x: dash\ny: dot", `m{a_b="dot"} 1`)
 	f(`labelsFromPath: {"": [x]}, `+gauge, `x: y`, `m{_="y"} 1`)
+	// Two underscores at the start are Prometheus' own: one stays.
+	f(`labelsFromPath: {"**": [m], __x: [x]}, `+gauge, "m: {_a: b}\nx: y", `m{_a="b",_x="y"} 1`)
+	f(`labelsFromPath: {"**": [m]}, `+gauge, `m: {a: one, _a: two}`, `m{_a="one"} 1`)
 	// Names that kube-state-metrics writes as they are.
 	f(`each: {type: Gauge, gauge: {path: [m], labelFromKey: a b}}`, `m: {k: 1}`, `m{a_b="k"} 1`)
 	f(`each: {type: StateSet, stateSet: {path: [s], labelName: 1s, list: [A]}}`, `s: A`, `m{_1s="A"} 1`)

@@ -12,6 +12,7 @@ metadata: {name: o}
 text: hello
 map: {a: b, "0": zero, "-1": minus, k=v: literal, k: other, e: E, "": empty}
 pair: {k: v, k=v: literal}
+pairs: {n: 5, n=5: literal, t: true, t=true: literal, y: "True", y=yes: literal, a: b=c, a=b=c: literal, "[k=v]": literal}
 int: 5
 list: [zero, one, [nested], last]
 conditions:
@@ -86,10 +87,17 @@ conditions:
 	f(`[map, e=E]`, "E")
 	f(`[map, k=v]`, "literal") // k has another value
 	f(`[map, a=x]`, "")
+	f(`[pairs, n=5]`, "literal") // compared as text only
+	f(`[pairs, t=true]`, "literal")
+	f(`[pairs, y=yes]`, "literal")
+	f(`[pairs, a=b=c]`, "literal") // one sign
+	f(`[pairs, n=6]`, "")
+	f(`[conditions, type=Ready, status]`, "") // no lookup without brackets
+	f(`[pairs, "[k=v]"]`, "")                 // no lookup in a map, and no key
 	f(`[pair, "=v"]`, "")
 
 	// The value itself, and no wildcards.
-	f(`[]`, "map[conditions:[text <nil> map[status:True] map[limit:0.005 n:1 on:false ratio:0.5 status:False type:Available] map[a=b:c e:x=y n:2 on:true status:True type:Ready] map[n:3 none:<nil> status:Unknown type:Ready]] int:5 list:[zero one [nested] last] map:map[:empty -1:minus 0:zero a:b e:E k:other k=v:literal] metadata:map[name:o] pair:map[k:v k=v:literal] text:hello]")
+	f(`[]`, "map[conditions:[text <nil> map[status:True] map[limit:0.005 n:1 on:false ratio:0.5 status:False type:Available] map[a=b:c e:x=y n:2 on:true status:True type:Ready] map[n:3 none:<nil> status:Unknown type:Ready]] int:5 list:[zero one [nested] last] map:map[:empty -1:minus 0:zero a:b e:E k:other k=v:literal] metadata:map[name:o] pair:map[k:v k=v:literal] pairs:map[[k=v]:literal a:b=c a=b=c:literal n:5 n=5:literal t:true t=true:literal y:True y=yes:literal] text:hello]")
 	f(`[conditions, status]`, "")
 	f(`[conditions, "*", status]`, "")
 	f(`[map, "*"]`, "")

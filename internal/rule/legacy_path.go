@@ -1,17 +1,15 @@
-package crs
+package rule
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/kubevitals/kubevitals/internal/rule"
 )
 
-// path is a compiled list of path segments.
-type path []segment
+// LegacyPath is a path as kube-state-metrics has them: a list of segments, each
+// a key, an index into a list, or a [key=value] lookup in one.
+type LegacyPath []segment
 
-// segment is one step: a key, an index into a list, or a [key=value] match.
 type segment struct {
 	text    string
 	index   int
@@ -22,8 +20,9 @@ type segment struct {
 	isPair  bool // key=value, a value of a map
 }
 
-func compilePath(segments []string) (path, error) {
-	p := make(path, 0, len(segments))
+// ParseLegacyPath compiles the segments of a path.
+func ParseLegacyPath(segments []string) (LegacyPath, error) {
+	p := make(LegacyPath, 0, len(segments))
 	for _, text := range segments {
 		s := segment{text: text}
 		if i, err := strconv.Atoi(text); err == nil {
@@ -44,8 +43,8 @@ func compilePath(segments []string) (path, error) {
 	return p, nil
 }
 
-// get returns what the path leads to, or nil. The empty path leads to v itself.
-func (p path) get(v any) any {
+// Walk returns what the path leads to, or nil. The empty path leads to v itself.
+func (p LegacyPath) Walk(v any) any {
 	for i := range p {
 		if v = p[i].get(v); v == nil {
 			return nil
@@ -101,7 +100,7 @@ func (s *segment) matches(v any) bool {
 			return true
 		}
 	}
-	a, errA := rule.ToNumber(v)
-	b, errB := rule.ToNumber(s.value)
+	a, errA := ToNumber(v)
+	b, errB := ToNumber(s.value)
 	return errA == nil && errB == nil && a == b
 }
