@@ -110,6 +110,54 @@ func TestSlowChecks(t *testing.T) {
 	})
 }
 
+// TestStuckCheck holds one goroutine, however often it is asked for.
+func TestStuckCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var calls atomic.Int32
+		release := make(chan struct{})
+		o.Check(operator.Live, "stuck", func(context.Context) error {
+			calls.Add(1)
+			<-release
+			return nil
+		})
+		for range 20 {
+			wantLines(t, get(o, "/livez").Body.String(), "[-]stuck failed: no answer before the deadline")
+		}
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls, want 1", n)
+		}
+		close(release)
+		synctest.Wait()
+		if w := get(o, "/livez"); w.Code != http.StatusOK || calls.Load() != 2 {
+			t.Errorf("status %d after %d calls, want 200 of a new one", w.Code, calls.Load())
+		}
+	})
+}
+
+// TestCheckOutlivesARequest: one that is hung up does not fail those that share
+// the run.
+func TestCheckOutlivesARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Check(operator.Ready, "slow", func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(500 * time.Millisecond):
+				return nil
+			}
+		})
+		ctx, hangUp := context.WithCancel(t.Context())
+		go do(ctx, o, http.MethodGet, "/readyz")
+		synctest.Wait()
+		time.AfterFunc(100*time.Millisecond, hangUp)
+		if w := get(o, "/readyz"); w.Code != http.StatusOK {
+			t.Errorf("got %d %s, want 200", w.Code, w.Body)
+		}
+	})
+}
+
 func TestCheckKindString(t *testing.T) {
 	if l, r := operator.Live.String(), operator.Ready.String(); l != "livez" || r != "readyz" {
 		t.Errorf("got %q and %q", l, r)

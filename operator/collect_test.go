@@ -252,6 +252,7 @@ func TestCollectorDeadline(t *testing.T) {
 	f("header NaN", five, "NaN", 4500*ms)
 	f("header Inf", five, "Inf", 4500*ms)
 	f("header overflows", five, "1e300", 4500*ms)
+	f("header of hours", five, "7200", 2*time.Hour-500*ms)
 }
 
 func TestTimeout(t *testing.T) {
@@ -371,65 +372,6 @@ func TestEmitDoesNotKeepLabels(t *testing.T) {
 	if labels[0].Name != "b" {
 		t.Errorf("the collector's labels were sorted in place: %q", labels)
 	}
-}
-
-func TestConcurrentScrapesShareACall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOperator(operator.Options{})
-		var calls atomic.Int32
-		release := make(chan struct{})
-		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
-			n := calls.Add(1)
-			<-release
-			emit(gauge("a", float64(n)))
-			return nil
-		})
-		var wg sync.WaitGroup
-		for range 5 {
-			wg.Go(func() { wantSeries(t, scrape(t, o), "a 1") })
-		}
-		synctest.Wait()
-		if n := calls.Load(); n != 1 {
-			t.Errorf("%d calls under way, want 1", n)
-		}
-		close(release)
-		wg.Wait()
-		wantSeries(t, scrape(t, o), "a 2") // nothing is cached
-	})
-}
-
-// TestHungUpScraper: neither the call nor the scrape that joined it ends with
-// the scrape that began it.
-func TestHungUpScraper(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOperator(operator.Options{})
-		var calls atomic.Int32
-		var inner context.Context
-		release := make(chan struct{})
-		o.Collect("c", func(ctx context.Context, emit func(operator.Metric)) error {
-			inner = ctx
-			calls.Add(1)
-			<-release
-			emit(gauge("a", 1))
-			return ctx.Err()
-		})
-		var wg sync.WaitGroup
-		first, hangUp := context.WithCancel(t.Context())
-		wg.Go(func() { do(first, o, http.MethodGet, "/metrics") })
-		synctest.Wait()
-		wg.Go(func() { wantSeries(t, scrape(t, o), "a 1") })
-		synctest.Wait()
-		hangUp()
-		synctest.Wait()
-		if err := inner.Err(); err != nil {
-			t.Errorf("the collector's context ended: %v", err)
-		}
-		close(release)
-		wg.Wait()
-		if n := calls.Load(); n != 1 {
-			t.Errorf("%d calls, want 1", n)
-		}
-	})
 }
 
 func TestNamesAreTakenOnce(t *testing.T) {

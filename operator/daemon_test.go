@@ -284,6 +284,38 @@ func TestCriticalDaemon(t *testing.T) {
 	}
 }
 
+// TestDaemonFailsWhileItIsStopped: Run does not fail for it, but the log says so.
+func TestDaemonFailsWhileItIsStopped(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(context.Context) error
+		want string
+	}{
+		{"panic", func(context.Context) error { panic("at the disco") }, "panic: at the disco"},
+		{"error", func(context.Context) error { return errors.New("bad luck") }, "bad luck"},
+		{"nil", func(context.Context) error { return nil }, ""},
+		{"stop", func(context.Context) error { return operator.ErrStop }, ""},
+		{"its context's error", func(ctx context.Context) error { return fmt.Errorf("x: %w", ctx.Err()) }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				o.Daemon("d", func(ctx context.Context) error {
+					<-ctx.Done()
+					return c.end(ctx)
+				})
+				if err := background(t, o)(); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+				if got := log.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+					t.Errorf("the log has %q, want %q in it", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestCriticalDaemonThatIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOperator(operator.Options{})

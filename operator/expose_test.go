@@ -57,6 +57,20 @@ func TestExposeHeaders(t *testing.T) {
 	f("application/openmetrics-text;q=0", "gzip;q=0", text, "", "# TYPE a gauge\na 1\n")
 }
 
+// TestExposeHeaderLines: several lines of a header are one list.
+func TestExposeHeaderLines(t *testing.T) {
+	o := plain()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.Header["Accept"] = []string{"text/plain;q=0.5", "application/openmetrics-text"}
+	r.Header["Accept-Encoding"] = []string{"deflate", "gzip"}
+	w := httptest.NewRecorder()
+	o.Handler().ServeHTTP(w, r)
+	h := w.Result().Header
+	if !strings.HasPrefix(h.Get("Content-Type"), "application/openmetrics-text") || h.Get("Content-Encoding") != "gzip" {
+		t.Errorf("got %v", h)
+	}
+}
+
 func TestExposeMethods(t *testing.T) {
 	o := plain()
 	var calls int
@@ -155,7 +169,7 @@ func TestBrokenConnection(t *testing.T) {
 	for range 3 { // the slot must be given back, too
 		func() {
 			defer func() {
-				if p := recover(); p != http.ErrAbortHandler {
+				if p := recover(); p != any(http.ErrAbortHandler) {
 					t.Errorf("panic %v, want %v", p, http.ErrAbortHandler)
 				}
 			}()

@@ -41,6 +41,18 @@ func TestDrops(t *testing.T) {
 			[]string{`a{x="1",y="2"} 1`, "b 1"},
 			"duplicate", 1,
 		}, {
+			"an empty label is none",
+			[]operator.Metric{gauge("a", 1, "x", "1", "y", "")},
+			[]operator.Metric{gauge("a", 2, "w", "", "x", "1"), gauge("b", 1, "x", ""), gauge("b", 2)},
+			[]string{`a{x="1"} 1`, "b 1"},
+			"duplicate", 2,
+		}, {
+			"a self-metric's name",
+			[]operator.Metric{gauge("a", 1)},
+			[]operator.Metric{gauge("operator_collector_up", 7, "collector", "second"), counter("operator_samples_dropped_total", 7)},
+			[]string{"a 1"},
+			"conflict", 2,
+		}, {
 			"same series within the collector",
 			[]operator.Metric{gauge("a", 1)},
 			[]operator.Metric{gauge("b", 1, "x", "1"), gauge("b", 2), gauge("b", 3, "x", "1"), gauge("b", 4, "x", "1")},
@@ -233,6 +245,35 @@ func TestSameBytes(t *testing.T) {
 				t.Fatalf("scrape %d:\n%s\nthe first:\n%s", i, got, want)
 			}
 		}
+	}
+}
+
+// TestOpenMetricsNames: the metadata of a and a_total, or of a_info and
+// a_total, would be of one name, which must be unique. Names never change, so
+// the type gives way.
+func TestOpenMetricsNames(t *testing.T) {
+	info := func(name string) operator.Metric { return operator.Metric{Name: name, Type: metric.Info, Value: 1} }
+	f := func(ms []operator.Metric, want string) {
+		t.Helper()
+		o := plain()
+		o.Collect("c", emits(ms...))
+		if got := scrape(t, o, "Accept", "application/openmetrics-text"); got != want+"# EOF\n" {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+	}
+	f([]operator.Metric{counter("a_total", 1)}, "# TYPE a counter\na_total 1\n")
+	f([]operator.Metric{counter("a_total", 1), gauge("a", 1)}, "# TYPE a gauge\na 1\n# TYPE a_total unknown\na_total 1\n")
+	f([]operator.Metric{info("a_info"), gauge("a", 1)}, "# TYPE a gauge\na 1\n# TYPE a_info gauge\na_info 1\n")
+	f([]operator.Metric{counter("a_total", 1), info("a_info")}, "# TYPE a info\na_info 1\n# TYPE a_total unknown\na_total 1\n")
+
+	o := plain()
+	o.AddPart("p", renders("a"))
+	o.Collect("c", emits(counter("a_total", 1)))
+	for accept, want := range map[string]string{
+		"application/openmetrics-text": "# TYPE a_total unknown",
+		"text/plain":                   "# TYPE a_total counter", // untouched
+	} {
+		wantLines(t, scrape(t, o, "Accept", accept), "# TYPE a gauge", want)
 	}
 }
 

@@ -67,27 +67,3 @@ func TestDefaultLogger(t *testing.T) {
 		t.Errorf("the default logger got %q", s)
 	}
 }
-
-func TestFailuresAreLoggedWhenTheyAreNew(t *testing.T) {
-	var log bytes.Buffer
-	o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	var err error
-	o.Collect("c", func(context.Context, func(operator.Metric)) error { return err })
-	f := func(next error, want int) {
-		t.Helper()
-		log.Reset()
-		err = next
-		for range 3 {
-			scrape(t, o)
-		}
-		if n := strings.Count(log.String(), "\n"); n != want {
-			t.Errorf("three scrapes with %v: %d lines, want %d:\n%s", next, n, want, log.String())
-		}
-	}
-	f(nil, 0)
-	f(errors.New("one"), 1)
-	f(errors.New("one"), 0)
-	f(errors.New("two"), 1)
-	f(nil, 0)
-	f(errors.New("two"), 1)
-}

@@ -9,9 +9,11 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/kubevitals/kubevitals/operator"
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -21,8 +23,11 @@ import (
 func TestTwoOwnersOfAFamily(t *testing.T) {
 	o := newOperator(operator.Options{})
 	started := false
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	o.Daemon("d", func(context.Context) error {
 		started = true
+		cancel()
 		return nil
 	})
 	add := func(name string, families ...string) {
@@ -33,7 +38,7 @@ func TestTwoOwnersOfAFamily(t *testing.T) {
 	add("one", "a", "b")
 	add("two", "c")
 	add("three", "b", "c", "d")
-	err := o.Run(t.Context())
+	err := o.Run(ctx)
 	if err == nil {
 		t.Fatal("Run gives no error")
 	}
@@ -94,6 +99,13 @@ func TestPartFailures(t *testing.T) {
 			[]string{"a 1", "p 2"},
 			[]string{up("p", 1), droppedLine("p", "invalid", 2)},
 		}, {
+			"a self-metric's name",
+			func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+				return []exposition.Rendered{rendered("operator_daemon_running", "operator_daemon_running 7\n")}, nil
+			},
+			[]string{"a 1"},
+			[]string{up("p", 1), droppedLine("p", "conflict", 1)},
+		}, {
 			"nothing",
 			func(context.Context, exposition.Format) ([]exposition.Rendered, error) { return nil, nil },
 			[]string{"a 1"},
@@ -130,6 +142,46 @@ func TestBlockedPart(t *testing.T) {
 		synctest.Wait()
 		wantSeries(t, scrape(t, o), "a 1", "p 1")
 	})
+}
+
+// TestPartIsHeardAtTheDeadline: it is told that its time is over while somebody
+// still waits for what it has.
+func TestPartIsHeardAtTheDeadline(t *testing.T) {
+	for name, opts := range map[string][]operator.CollectOption{
+		"the scrape's": nil,
+		"its own":      {operator.Timeout(time.Second)},
+		"its own, too": {operator.Timeout(time.Hour)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOperator(operator.Options{})
+			o.AddPart("p", part{gather: func(ctx context.Context, _ exposition.Format) ([]exposition.Rendered, error) {
+				<-ctx.Done()
+				return []exposition.Rendered{rendered("p", "p 1\n")}, ctx.Err()
+			}}, opts...)
+			body := scrape(t, o)
+			if len(series(body)) != 1 {
+				t.Errorf("%s: the families are lost", name)
+			}
+			wantLines(t, body, up("p", 0), failures("p", "timeout", 1))
+		})
+	}
+}
+
+// TestBadChunk: a part's chunks are not checked. One that cannot be inflated
+// breaks the response off, lest it look whole.
+func TestBadChunk(t *testing.T) {
+	o := plain()
+	o.AddPart("p", part{gather: func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+		bad := rendered("p", "")
+		bad.Chunks = []exposition.Chunk{{Deflate: []byte("\xff"), Size: 7}}
+		return []exposition.Rendered{bad}, nil
+	}})
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("panic %v, want %v", p, http.ErrAbortHandler)
+		}
+	}()
+	get(o, "/metrics")
 }
 
 // TestPartFormat: a part is asked for the format that was negotiated, and its

@@ -239,16 +239,41 @@ func TestStuckDaemonBesideAFailure(t *testing.T) {
 	})
 }
 
+// TestListenerIsClosed: Run closes it, whatever keeps it from serving.
+func TestListenerIsClosed(t *testing.T) {
+	ln := listen(t)
+	o := newOperator(operator.Options{Listener: ln})
+	p := renders("a")
+	p.families = []string{"a"}
+	o.AddPart("one", p)
+	o.AddPart("two", p)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Daemon("d", func(context.Context) error {
+		cancel()
+		return nil
+	})
+	if err := o.Run(ctx); err == nil {
+		t.Error("two owners of a family are no error")
+	}
+	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing it once more: %v, want %v", err, net.ErrClosed)
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	noLeaks(t, 0)
 	ln := listen(t)
 	o := newOperator(operator.Options{Addr: ln.Addr().String()})
 	var started atomic.Bool
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	o.Daemon("d", func(context.Context) error {
 		started.Store(true)
+		cancel()
 		return nil
 	})
-	err := o.Run(t.Context())
+	err := o.Run(ctx)
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), ln.Addr().String()) {
 		t.Errorf("Run: %v, want one that names the address in use", err)
 	}
@@ -305,6 +330,22 @@ func TestServerFails(t *testing.T) {
 	}
 	if !ended.Load() {
 		t.Error("the daemon was not awaited")
+	}
+}
+
+// TestStoppedBeforeItBegan: there is nothing wrong with that, whatever the
+// address.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	noLeaks(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, addr := range []string{"", "127.0.0.1:0", "localhost:0"} {
+		if err := newOperator(operator.Options{Addr: addr}).Run(ctx); err != nil {
+			t.Errorf("%q: Run: %v", addr, err)
+		}
+	}
+	if err := newOperator(operator.Options{Listener: listen(t)}).Run(ctx); err != nil {
+		t.Errorf("listener: Run: %v", err)
 	}
 }
 

@@ -82,6 +82,17 @@ func TestSelfMetricsPrefix(t *testing.T) {
 	}
 }
 
+// TestSelfMetricsNamesAreFreeElsewhere: only the names in use are taken.
+func TestSelfMetricsNamesAreFreeElsewhere(t *testing.T) {
+	o := newOperator(operator.Options{})
+	o.Collect("c", emits(gauge("operator_collector_up", 7), gauge("operator_queue", 1), gauge("x_collector_up", 8), gauge("_collector_up", 9)))
+	wantLines(t, scrape(t, o), "operator_queue 1", "x_collector_up 8", up("c", 1), droppedLine("c", "conflict", 1))
+	o.SelfMetrics("x")
+	wantLines(t, scrape(t, o), "operator_queue 1", "operator_collector_up 7", `x_collector_up{collector="c"} 1`)
+	o.SelfMetrics("")
+	wantLines(t, scrape(t, o), "operator_queue 1", "operator_collector_up 7", "x_collector_up 8", "_collector_up 9")
+}
+
 func TestSelfMetricsWithNothingRegistered(t *testing.T) {
 	if got := scrape(t, newOperator(operator.Options{})); got != "" {
 		t.Errorf("got %q, want nothing", got)

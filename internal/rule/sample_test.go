@@ -49,7 +49,7 @@ func TestValueMap(t *testing.T) {
 	f(`{A: 1, "*": -1}`, `v: ""`, `m -1`)
 	f(`{"": 3, "*": -1}`, `v: ""`, `m 3`)
 	f(`{"": 3}`, `v: [A]`, `! m value: a list cannot be looked up in the valueMap`) // a list is not the empty text
-	f(`{A: 1, "*": -1}`, ``, ``)                                   // absent is not "any other"
+	f(`{A: 1, "*": -1}`, ``, ``)                                                    // absent is not "any other"
 	f(`{A: 1, "*": -1}, default: 5`, ``, `m 5`)
 	f(`{A: 1}, default: 5`, `v: B`, `! m value: "B" is not in the valueMap`)
 	f(`{True: 10, False: 20}`, `v: "True"`, `m 10`)

@@ -2,6 +2,7 @@ package exposition_test
 
 import (
 	"hash/crc32"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -35,6 +36,14 @@ func TestCombineCRC(t *testing.T) {
 		to := from + r.IntN(min(len(data)-from, 1<<r.IntN(21)))
 		cut := from + r.IntN(to-from+1)
 		f(data[from:cut], data[cut:to])
+	}
+}
+
+func TestCombineCRCOfNegativeLength(t *testing.T) {
+	for _, n := range []int64{-1, -1 << 40, math.MinInt64} {
+		if got, want := exposition.CombineCRC(5, 6, n), exposition.CombineCRC(5, 6, 0); got != want {
+			t.Errorf("length %d: %08x, want %08x as of 0", n, got, want)
+		}
 	}
 }
 

@@ -78,6 +78,16 @@ func TestNegotiate(t *testing.T) {
 	f("application/openmetrics-text;q=0,text/plain;q=0", text)
 	f("application/openmetrics-text;version=1.0.0;q=0,application/openmetrics-text;version=0.0.1;q=0.1", om)
 
+	// The most specific range gives a format its weight.
+	f("*/*,text/plain;q=0.2,application/openmetrics-text;q=0.5", om)
+	f("application/openmetrics-text;q=0.5,text/plain;q=0.2,*/*", om)
+	f("text/*,text/plain;q=0.2,application/openmetrics-text;q=0.5", om)
+	f("text/*;q=0.2,*/*,application/openmetrics-text;q=0.5", om)
+	f("text/plain;q=0,*/*;q=1,application/openmetrics-text;q=0.5", om)
+	f("*/*;q=0.2,text/*,application/openmetrics-text;q=0.5", text)
+	f("text/plain;q=0.2,text/plain;version=0.0.4;q=0.7,application/openmetrics-text;q=0.5", text)
+	f("text/html;q=0.2,*/*,application/openmetrics-text;q=0.5", text)
+
 	// Malformed.
 	f(",,,", text)
 	f(";", text)
@@ -93,6 +103,9 @@ func TestNegotiate(t *testing.T) {
 	f("\x00\xff;q=\xff,text/plain", text)
 	f("text/plain;q=0.5,application/openmetrics-text;q=x", om) // no valid weight counts as 1
 	f("application/openmetrics-text;version", om)
+	f("text/plain,application/openmetrics-text;q=2", text) // no more than 1
+	f("text/plain,application/openmetrics-text;q=Inf", text)
+	f("text/plain;q=0.5,application/openmetrics-text;q=2", om)
 }
 
 func TestAcceptsGzip(t *testing.T) {

@@ -123,6 +123,31 @@ func TestAppendHeader(t *testing.T) {
 		"# TYPE a_seconds_total gauge\n") // no unit for a name that does not end in it
 }
 
+func TestMetadataName(t *testing.T) {
+	f := func(name string, typ metric.Type, openMetrics string) {
+		t.Helper()
+		d := metric.Desc{Name: name, Type: typ}
+		if got := exposition.MetadataName(exposition.Text, d); got != name {
+			t.Errorf("text: %s %s is called %s", typ, name, got)
+		}
+		if got := exposition.MetadataName(exposition.OpenMetrics, d); got != openMetrics {
+			t.Errorf("OpenMetrics: %s %s is called %s, want %s", typ, name, got, openMetrics)
+		}
+	}
+	f("a", metric.Gauge, "a")
+	f("a", metric.Counter, "a")
+	f("a", metric.Info, "a")
+	f("a_total", metric.Counter, "a")
+	f("a_info", metric.Info, "a")
+	f("a_total", metric.Gauge, "a_total")
+	f("a_info", metric.Counter, "a_info")
+	f("a_total", metric.Info, "a_total")
+	f("a_total", metric.Unknown, "a_total")
+	f("a_info", metric.StateSet, "a_info")
+	f("_total", metric.Counter, "_total")
+	f("_info", metric.Info, "_info")
+}
+
 func TestAppendHeaderAppends(t *testing.T) {
 	got := string(exposition.AppendHeader([]byte("before\n"), exposition.Text, metric.Desc{Name: "a", Type: metric.Gauge}))
 	if want := "before\n# TYPE a gauge\n"; got != want {

@@ -203,6 +203,21 @@ func TestWriterKeepsSegments(t *testing.T) {
 	gunzip(t, out.Bytes())
 }
 
+// TestWriterCompresses: what comes as data is not merely stored.
+func TestWriterCompresses(t *testing.T) {
+	var out chunkyWriter
+	w := exposition.NewWriter(&out, exposition.Text, true)
+	for range 50 {
+		w.WriteFamily(metric.Family{Desc: metric.Desc{Name: "a"}, Samples: make([]metric.Sample, 5000)})
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if plain := 50 * 5000 * len("a 0\n"); out.total > plain/20 {
+		t.Errorf("%d bytes of %d", out.total, plain)
+	}
+}
+
 // TestWriterStreams: a long family is not gathered in memory first.
 func TestWriterStreams(t *testing.T) {
 	const flushAt = 64 << 10

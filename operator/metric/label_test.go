@@ -2,6 +2,7 @@ package metric_test
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -33,6 +34,23 @@ func TestSortLabels(t *testing.T) {
 	want := []metric.Label{{"B", "6"}, {"_", "5"}, {"a", "2"}, {"a", "1"}, {"m", "3"}, {"z", "1"}}
 	if !reflect.DeepEqual(labels, want) {
 		t.Errorf("got %q, want %q", labels, want)
+	}
+}
+
+// TestSortLabelsIsStable has more labels than any sort keeps in order by accident.
+func TestSortLabelsIsStable(t *testing.T) {
+	var labels []metric.Label
+	for i := range 200 {
+		labels = append(labels, metric.Label{Name: string(rune('a' + i*7%3)), Value: strconv.Itoa(i)})
+	}
+	metric.SortLabels(labels)
+	for i := range labels[1:] {
+		before, after := labels[i], labels[i+1]
+		m, _ := strconv.Atoi(before.Value)
+		n, _ := strconv.Atoi(after.Value)
+		if before.Name > after.Name || before.Name == after.Name && m > n {
+			t.Errorf("%v stands before %v", before, after)
+		}
 	}
 }
 

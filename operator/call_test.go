@@ -1,0 +1,352 @@
+package operator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+func TestConcurrentScrapesShareACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var calls atomic.Int32
+		release := make(chan struct{})
+		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+			n := calls.Add(1)
+			<-release
+			emit(gauge("a", float64(n)))
+			return nil
+		})
+		var wg sync.WaitGroup
+		for i := range 6 { // whatever the format
+			wg.Go(func() {
+				accept := []string{"text/plain", "application/openmetrics-text"}[i%2]
+				wantSeries(t, scrape(t, o, "Accept", accept), "a 1")
+			})
+		}
+		synctest.Wait()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls under way, want 1", n)
+		}
+		close(release)
+		wg.Wait()
+		wantSeries(t, scrape(t, o), "a 2") // nothing is cached
+	})
+}
+
+// TestPartIsCalledPerFormat: its lines may depend on the format.
+func TestPartIsCalledPerFormat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var calls [2]atomic.Int32
+		release := make(chan struct{})
+		o.AddPart("p", part{gather: func(_ context.Context, f exposition.Format) ([]exposition.Rendered, error) {
+			calls[f].Add(1)
+			<-release
+			return []exposition.Rendered{rendered("p", fmt.Sprintf("p %d\n", f))}, nil
+		}})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { wantSeries(t, scrape(t, o, "Accept", "text/plain"), "p 0") })
+			wg.Go(func() { wantSeries(t, scrape(t, o, "Accept", "application/openmetrics-text"), "p 1") })
+		}
+		synctest.Wait()
+		if text, om := calls[exposition.Text].Load(), calls[exposition.OpenMetrics].Load(); text != 1 || om != 1 {
+			t.Errorf("%d calls for text and %d for OpenMetrics under way, want 1 and 1", text, om)
+		}
+		close(release)
+		wg.Wait()
+	})
+}
+
+// TestSharedResult has something to find for the race detector, too: scrapes
+// that share samples must not sort or otherwise change them.
+func TestSharedResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		release := make(chan struct{})
+		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+			<-release
+			for i := range 200 {
+				emit(operator.Metric{Name: "a", Labels: []metric.Label{{Name: "z", Value: fmt.Sprint(i)}, {Name: "m", Value: "1"}, {Name: "a", Value: ""}}})
+			}
+			return nil
+		})
+		o.AddPart("p", renders("b", "a", "b"))
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				accept := []string{"text/plain", "application/openmetrics-text"}[i%2]
+				if n := len(series(scrape(t, o, "Accept", accept))); n != 201 {
+					t.Errorf("%d series, want 201", n)
+				}
+			})
+		}
+		synctest.Wait()
+		close(release)
+		wg.Wait()
+	})
+}
+
+func TestSharedFailureCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		release := make(chan struct{})
+		o.Collect("fails", func(context.Context, func(operator.Metric)) error {
+			<-release
+			return errors.New("no luck")
+		})
+		o.Collect("drops", func(_ context.Context, emit func(operator.Metric)) error {
+			<-release
+			emit(counter("a", -1))
+			return nil
+		})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { scrape(t, o) })
+		}
+		synctest.Wait()
+		close(release)
+		wg.Wait()
+		wantLines(t, scrape(t, o), failures("fails", "error", 2), droppedLine("drops", "invalid", 2))
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("%d lines in the log, want 1:\n%s", n, log.String())
+		}
+	})
+}
+
+// TestHungUpScraper: neither the call nor the scrape that joined it ends with
+// the scrape that began it.
+func TestHungUpScraper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var calls atomic.Int32
+		var inner context.Context
+		release := make(chan struct{})
+		o.Collect("c", func(ctx context.Context, emit func(operator.Metric)) error {
+			inner = ctx
+			calls.Add(1)
+			<-release
+			emit(gauge("a", 1))
+			return ctx.Err()
+		})
+		served := func() {
+			body := scrape(t, o)
+			wantSeries(t, body, "a 1")
+			wantLines(t, body, up("c", 1), failures("c", "busy", 0), failures("c", "timeout", 0), failures("c", "error", 0))
+		}
+		var wg sync.WaitGroup
+		first, hangUp := context.WithCancel(t.Context())
+		wg.Go(func() { do(first, o, http.MethodGet, "/metrics") })
+		synctest.Wait()
+		wg.Go(served) // joins before
+		synctest.Wait()
+		hangUp()
+		synctest.Wait()
+		if err := inner.Err(); err != nil {
+			t.Errorf("the collector's context ended: %v", err)
+		}
+		wg.Go(served) // joins after
+		synctest.Wait()
+		close(release)
+		wg.Wait()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls, want 1", n)
+		}
+	})
+}
+
+// TestScraperWithAShortDeadline gives up alone.
+func TestScraperWithAShortDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+			time.Sleep(5 * time.Second)
+			emit(gauge("a", 1))
+			return nil
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { wantSeries(t, scrape(t, o, timeoutHeader, "10"), "a 1") })
+		synctest.Wait()
+		wg.Go(func() { wantSeries(t, scrape(t, o, timeoutHeader, "1")) })
+		time.Sleep(2 * time.Second)
+		wg.Go(func() { wantSeries(t, scrape(t, o, timeoutHeader, "10"), "a 1") })
+		wg.Wait()
+	})
+}
+
+// TestMorePatientScraper joins a call that one with less time has begun.
+func TestMorePatientScraper(t *testing.T) {
+	f := func(name string, collect operator.CollectorFunc) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			o := newOperator(operator.Options{})
+			o.Collect("c", collect)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if got := series(scrape(t, o, timeoutHeader, "1")); len(got) != 0 {
+					t.Errorf("%s: after a second there is %q already", name, got)
+				}
+			})
+			synctest.Wait()
+			wg.Go(func() {
+				if got := series(scrape(t, o, timeoutHeader, "10")); len(got) != 1 {
+					t.Errorf("%s: %q in ten seconds, want a series", name, got)
+				}
+			})
+			wg.Wait()
+		})
+	}
+	f("deaf", func(_ context.Context, emit func(operator.Metric)) error {
+		time.Sleep(3 * time.Second)
+		emit(gauge("a", 1))
+		return nil
+	})
+	f("heeds its context", func(ctx context.Context, emit func(operator.Metric)) error {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("asking: %w", ctx.Err())
+		case <-time.After(3 * time.Second):
+			emit(gauge("a", 1))
+			return nil
+		}
+	})
+}
+
+// TestGoexit: a collector that ends its goroutine has failed, and is called
+// again.
+func TestGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Collect("c", func(context.Context, func(operator.Metric)) error {
+			runtime.Goexit()
+			return nil
+		})
+		start := time.Now()
+		for n := 1; n <= 3; n++ {
+			wantLines(t, scrape(t, o), up("c", 0), failures("c", "error", n))
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("scrapes waited for it: %s", d)
+		}
+	})
+}
+
+func TestContextEndsWithTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var inner context.Context
+		o.Collect("c", func(ctx context.Context, _ func(operator.Metric)) error {
+			inner = ctx
+			return nil
+		})
+		scrape(t, o)
+		synctest.Wait()
+		if err := inner.Err(); !errors.Is(err, context.Canceled) {
+			t.Errorf("the context of a call that has returned: %v, want %v", err, context.Canceled)
+		}
+	})
+}
+
+func TestOwnTimeoutBoundsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		release := make(chan struct{})
+		defer close(release)
+		o.Collect("deaf", func(context.Context, func(operator.Metric)) error {
+			<-release
+			return nil
+		}, operator.Timeout(time.Second))
+		start := time.Now()
+		wantLines(t, scrape(t, o), up("deaf", 0), failures("deaf", "timeout", 1))
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("the scrape took %s, want the collector's own second", d)
+		}
+	})
+}
+
+func TestEmitAfterOwnTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+			emit(gauge("early", 1))
+			time.Sleep(2 * time.Second)
+			emit(gauge("late", 1))
+			return nil
+		}, operator.Timeout(time.Second))
+		body := scrape(t, o)
+		wantSeries(t, body)
+		wantLines(t, body, up("c", 0), failures("c", "timeout", 1))
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestFailuresAreLoggedWhenTheyAreNew(t *testing.T) {
+	var log bytes.Buffer
+	o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	var end func() error
+	o.Collect("c", func(context.Context, func(operator.Metric)) error { return end() })
+	f := func(name string, next func() error, want int, words ...string) {
+		t.Helper()
+		log.Reset()
+		end = next
+		for range 5 {
+			scrape(t, o)
+		}
+		if n := strings.Count(log.String(), "\n"); n != want {
+			t.Errorf("five scrapes, %s: %d lines, want %d:\n%s", name, n, want, log.String())
+		}
+		for _, w := range words {
+			if !strings.Contains(log.String(), w) {
+				t.Errorf("%s: no %q in:\n%s", name, w, log.String())
+			}
+		}
+	}
+	good := func() error { return nil }
+	fails := func(s string) func() error { return func() error { return errors.New(s) } }
+	panics := func() error { panic("at the disco") }
+	f("good", good, 0)
+	f("an error", fails("one"), 1, "collector=c", "one")
+	f("the same", fails("one"), 0)
+	f("another", fails("two"), 1, "two")
+	f("good again", good, 0)
+	f("the same after that", fails("two"), 1)
+	f("a panic", panics, 1, "panic: at the disco", "call_test.go") // where it was
+	f("the same panic", panics, 0)
+}
+
+// TestStuckCollectorIsLoggedOnce: that it is busy is no news.
+func TestStuckCollectorIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		release := make(chan struct{})
+		defer close(release)
+		o.Collect("stuck", func(context.Context, func(operator.Metric)) error {
+			<-release
+			return nil
+		})
+		for range 5 {
+			scrape(t, o)
+			synctest.Wait()
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("%d lines, want 1:\n%s", n, log.String())
+		}
+	})
+}
