@@ -36,6 +36,8 @@ type result struct {
 
 // call is one call of a source.
 type call struct {
+	began   time.Time
+	told    time.Time     // the end of the scrape that began it
 	done    chan struct{} // closed when it has returned, or its time is over
 	counted atomic.Bool   // a scrape has counted what it drops of the result
 
@@ -84,7 +86,8 @@ func (s *source) call(ctx, base context.Context, f exposition.Format) (r result,
 			return result{}, false, errTimeout
 		}
 		// The call may have had the shorter time of the scrape that began it.
-		if joined && ctx.Err() == nil && errors.Is(c.err, context.DeadlineExceeded) {
+		deadline, _ := ctx.Deadline()
+		if joined && errors.Is(c.err, context.DeadlineExceeded) && deadline.After(c.told) && ctx.Err() == nil {
 			continue
 		}
 		return c.result, !c.counted.Swap(true), c.err
@@ -118,9 +121,9 @@ func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, 
 		s.fail(errBusy)
 		return nil, false
 	}
-	if deadline, _ := ctx.Deadline(); deadline.After(c.end) && s.timeout == 0 {
-		c.end = deadline
-		c.timer.Reset(time.Until(deadline))
+	if end, _ := s.end(ctx, c.began); end.After(c.end) {
+		c.end = end
+		c.timer.Reset(time.Until(end))
 	}
 	return c, true
 }
@@ -129,29 +132,35 @@ func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, 
 // scrape's deadline ends, is over a little before the wait: what is returned
 // because of that must still be heard. The caller holds the mutex.
 func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
-	began := time.Now()
-	c := &call{done: make(chan struct{})}
-	c.end, _ = ctx.Deadline()
-	own := s.timeout > 0 && c.end.Sub(began) > s.timeout
-	if own {
-		c.end = began.Add(s.timeout)
-	}
-	margin := min(c.end.Sub(began)/20, 250*time.Millisecond)
+	c := &call{began: time.Now(), done: make(chan struct{})}
+	end, own := s.end(ctx, c.began)
+	margin := min(end.Sub(c.began)/20, 250*time.Millisecond)
 	if own && !s.perFormat {
 		margin = 0
 	}
+	c.end, c.told = end, end
 	s.inflight[f] = c
 	callCtx, cancel := context.WithDeadline(base, c.end.Add(-margin))
-	c.timer = time.AfterFunc(c.end.Sub(began), func() { s.overdue(c) })
+	c.timer = time.AfterFunc(time.Until(c.end), func() { s.overdue(c) })
 	go func() {
 		r, err := result{}, errGoexit
 		defer func() {
 			cancel()
-			s.finish(c, f, r, err, time.Since(began))
+			s.finish(c, f, r, err)
 		}()
 		r, err = s.run(callCtx, f)
 	}()
 	return c
+}
+
+// end returns when a scrape stops waiting for a call, and whether that is the
+// source's own limit.
+func (s *source) end(ctx context.Context, began time.Time) (end time.Time, own bool) {
+	end, _ = ctx.Deadline()
+	if limit := began.Add(s.timeout); s.timeout > 0 && limit.Before(end) {
+		return limit, true
+	}
+	return end, false
 }
 
 // run calls the source and turns a panic into an error.
@@ -181,11 +190,11 @@ func (s *source) overdue(c *call) {
 }
 
 // finish keeps the result of a call, unless its time was over before.
-func (s *source) finish(c *call, f exposition.Format, r result, err error, took time.Duration) {
+func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.inflight, f)
-	s.stats.duration = took
+	s.stats.duration = time.Since(c.began)
 	c.timer.Stop()
 	if c.isOverdue {
 		return

@@ -273,11 +273,35 @@ func TestOwnTimeoutBoundsTheWait(t *testing.T) {
 			return nil
 		}, operator.Timeout(time.Second))
 		start := time.Now()
-		wantLines(t, scrape(t, o), up("deaf", 0), failures("deaf", "timeout", 1))
-		if d := time.Since(start); d != time.Second {
-			t.Errorf("the scrape took %s, want the collector's own second", d)
+		var wg sync.WaitGroup
+		waits := func() {
+			wantLines(t, scrape(t, o), up("deaf", 0), failures("deaf", "timeout", 1))
+			if d := time.Since(start); d != time.Second {
+				t.Errorf("the scrape took until %s, want the collector's own second", d)
+			}
 		}
+		wg.Go(waits)
+		time.Sleep(time.Second / 2)
+		wg.Go(waits) // its deadline is later, the collector's is not
+		wg.Wait()
 	})
+}
+
+// TestTimedOutScrapeSaysSo: what a scrape lacks, its self-metrics know. Several
+// timers end in that instant, in any order.
+func TestTimedOutScrapeSaysSo(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOperator(operator.Options{})
+			release := make(chan struct{})
+			defer close(release)
+			o.Collect("stuck", func(context.Context, func(operator.Metric)) error {
+				<-release
+				return nil
+			})
+			wantLines(t, scrape(t, o), up("stuck", 0), failures("stuck", "timeout", 1))
+		})
+	}
 }
 
 func TestEmitAfterOwnTimeout(t *testing.T) {

@@ -21,11 +21,12 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered 
 
 	results := make([]result, len(sources))
 	owners := make([]owner, len(sources))
+	errs := make([]error, len(sources))
 	var wg sync.WaitGroup
 	for i, s := range sources {
 		wg.Go(func() {
 			var first bool
-			results[i], first, _ = s.call(ctx, base, f)
+			results[i], first, errs[i] = s.call(ctx, base, f)
 			owners[i] = owner{s, first}
 		})
 	}
@@ -43,7 +44,7 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered 
 	m.deduplicate()
 	if prefix != "" {
 		m.prefix = ""
-		for _, self := range o.selfMetrics(prefix, sources) {
+		for _, self := range o.selfMetrics(prefix, sources, errs) {
 			m.addMetric(owner{}, &self)
 		}
 	}

@@ -29,6 +29,7 @@ type Part interface {
 // "collector" in self-metrics.
 func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
 	s := o.addSource(name, opts)
+	families := p.Families()
 	s.perFormat = true
 	s.gather = func(ctx context.Context, f exposition.Format) (result, error) {
 		rendered, err := p.Gather(ctx, f)
@@ -36,7 +37,7 @@ func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, family := range p.Families() {
+	for _, family := range families {
 		if owner, taken := o.owners[family]; taken {
 			o.conflicts = append(o.conflicts, fmt.Errorf("metric family %q belongs to both %q and %q", family, owner, name))
 			continue

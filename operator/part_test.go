@@ -177,7 +177,7 @@ func TestBadChunk(t *testing.T) {
 		return []exposition.Rendered{bad}, nil
 	}})
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler {
+		if p := recover(); p != any(http.ErrAbortHandler) {
 			t.Errorf("panic %v, want %v", p, http.ErrAbortHandler)
 		}
 	}()

@@ -55,7 +55,7 @@ func await(t *testing.T, what string, c <-chan error) error {
 // answers; the server ends last.
 func TestShutdownOrder(t *testing.T) {
 	noLeaks(t, 0)
-	draining, release := make(chan struct{}), make(chan struct{})
+	running, draining, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var drained atomic.Bool
 	url, stop, result := start(t, operator.Options{}, func(o *operator.Operator) {
 		o.Collect("c", func(ctx context.Context, emit func(operator.Metric)) error {
@@ -63,6 +63,7 @@ func TestShutdownOrder(t *testing.T) {
 			return ctx.Err()
 		})
 		o.Daemon("d", func(ctx context.Context) error {
+			close(running)
 			<-ctx.Done()
 			close(draining)
 			<-release
@@ -71,6 +72,7 @@ func TestShutdownOrder(t *testing.T) {
 		})
 	})
 	c := client(t)
+	<-running
 	if code, body := fetch(t, c, url+"/readyz"); code != 200 || body != "ok" {
 		t.Errorf("/readyz gives %d %q before the shutdown", code, body)
 	}

@@ -36,21 +36,21 @@ var selfMetricNames = []string{
 	"_daemon_restarts_total", "_daemon_running", "_samples_dropped_total",
 }
 
-// selfMetrics returns the Operator's own metrics. Each counter is there from
-// the start, with 0.
-func (o *Operator) selfMetrics(prefix string, sources []*source) []Metric {
+// selfMetrics returns the Operator's own metrics; errs are what the sources'
+// calls gave to this scrape. Each counter is there from the start, with 0.
+func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) []Metric {
 	var out []Metric
 	emit := func(name, help, unit string, t metric.Type, value float64, labels ...string) {
 		out = append(out, Metric{
 			Name: prefix + name, Help: help, Unit: unit, Type: t, Value: value, Labels: metric.Labels(labels...),
 		})
 	}
-	for _, s := range sources {
+	for i, s := range sources {
 		s.mu.Lock()
 		stats := s.stats
 		s.mu.Unlock()
-		emit("_collector_up", "Whether the last call of the collector gave its samples.", "", metric.Gauge,
-			number(stats.err == nil), "collector", s.name)
+		emit("_collector_up", "Whether the collector has given its samples to this scrape.", "", metric.Gauge,
+			number(errs[i] == nil), "collector", s.name)
 		emit("_collector_duration_seconds", "How long the last finished call of the collector took.", "seconds", metric.Gauge,
 			stats.duration.Seconds(), "collector", s.name)
 		for i, n := range stats.failures {

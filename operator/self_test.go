@@ -36,7 +36,7 @@ operator_collector_failures_total{collector="p",reason="error"} 0
 operator_collector_failures_total{collector="p",reason="limit"} 0
 operator_collector_failures_total{collector="p",reason="panic"} 0
 operator_collector_failures_total{collector="p",reason="timeout"} 0
-# HELP operator_collector_up Whether the last call of the collector gave its samples.
+# HELP operator_collector_up Whether the collector has given its samples to this scrape.
 # TYPE operator_collector_up gauge
 operator_collector_up{collector="c"} 1
 operator_collector_up{collector="p"} 1

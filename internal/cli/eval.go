@@ -30,7 +30,12 @@ an object counts as served.`,
 		Example: `  kubectl get httproutes -A -o yaml | kubevitals eval -
 
   kubevitals eval --rules my-rules.yaml --format json testdata/`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("eval needs objects: name files or folders, or - for stdin")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return eval(cmd, &rules, format, args) },
 	}
 	rules.add(cmd)

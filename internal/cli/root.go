@@ -51,6 +51,9 @@ Serve the state of the cluster your kubeconfig points to:
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())
+	})
 	root.AddCommand(newState(), newDemo(), newEval(), newVersion())
 	return root
 }
