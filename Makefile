@@ -2,7 +2,6 @@
 
 GO ?= go
 TEST_MODULES := . operator test
-# The control plane and its tests run on small machines: build and test packages one after the other.
 TESTFLAGS ?=
 
 .PHONY: help
@@ -27,7 +26,8 @@ test: ## Build the control plane (once) and run every test.
 	cd test && $(GO) run ./controlplane/build
 	cd operator && $(GO) test -race $(TESTFLAGS) ./...
 	$(GO) test -race $(TESTFLAGS) ./...
-	cd test && $(GO) test -timeout 20m $(TESTFLAGS) ./...
+	@# These run the binary, whose changes the cache of test results does not see.
+	cd test && $(GO) test -count=1 -timeout 40m $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 FUZZTIME ?= 30s

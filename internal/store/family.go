@@ -40,7 +40,7 @@ type change struct {
 }
 
 // maxPending is how many bytes of changed lines wait for a scrape at most.
-const maxPending = 1 << 20
+const maxPending = 512 << 10
 
 var seed = maphash.MakeSeed()
 
@@ -155,8 +155,8 @@ func (f *family) flush() error {
 	f.chunks, f.view = out, nil
 	clear(f.pending)
 	f.buf = f.buf[:0]
-	if cap(f.buf) > 2*maxPending {
-		f.buf = nil
+	if cap(f.buf) > chunkSize { // of a list; events need little
+		f.pending, f.buf = nil, nil
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestManyRoutes(t *testing.T) {
 	}
 	for _, mode := range []string{"watch", "scrape"} {
 		began := time.Now()
-		p := startBinary(t, plain, "state", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
+		p := startBinary(t, plain, "state", "--pprof", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
 		p.waitReady(t)
 		ready := time.Since(began)
 		if err := complete(p.scrape(t), n); err != nil {
@@ -49,7 +50,7 @@ func TestManyRoutes(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d routes, %.1f MB; ready after %v; scrape %v as gzip, %v plain; memory %s", mode, n, float64(size)/1e6,
-			ready.Round(time.Millisecond), times["gzip"].Round(100*time.Microsecond), times["identity"].Round(100*time.Microsecond), memory(p))
+			ready.Round(time.Millisecond), times["gzip"].Round(100*time.Microsecond), times["identity"].Round(100*time.Microsecond), memory(t, p))
 	}
 }
 
@@ -67,8 +68,12 @@ func complete(text string, n int) error {
 	return errors.Join(errs...)
 }
 
-// memory returns the resident memory of a process, now and at its peak.
-func memory(p *process) string {
+var heapAlloc = regexp.MustCompile(`(?m)^go_memstats_heap_alloc_bytes .*$`)
+
+// memory returns the resident memory of a process, now and at its peak, and the
+// live heap, after a garbage collection.
+func memory(t *testing.T, p *process) string {
+	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return "unknown on " + runtime.GOOS
@@ -79,5 +84,7 @@ func memory(p *process) string {
 			out = append(out, strings.Join(strings.Fields(line), " "))
 		}
 	}
-	return strings.Join(out, ", ")
+	p.get(t, "/debug/pprof/heap?gc=1", nil)
+	_, body := p.get(t, "/metrics", nil)
+	return strings.Join(append(out, heapAlloc.FindString(string(body))), ", ")
 }

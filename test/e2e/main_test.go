@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/kubevitals/kubevitals/internal/cli" // so that go test sees when the binary changes
 	"github.com/kubevitals/kubevitals/test/controlplane"
 )
 

@@ -6,10 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	// What the binary is built of, for "go test" to see when a result it has
-	// cached is no longer that of the tree.
-	_ "github.com/kubevitals/kubevitals/internal/cli"
 )
 
 // binary is kubevitals, built with the race detector.
