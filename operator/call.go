@@ -19,7 +19,8 @@ type source struct {
 	log        *slog.Logger
 	timeout    time.Duration
 	maxSamples int
-	perFormat  bool // a part's lines may depend on the format
+	isPart     bool
+	anyFormat  bool // the part's lines do not depend on the format
 	gather     func(context.Context, exposition.Format) (result, error)
 
 	mu       sync.Mutex
@@ -71,7 +72,7 @@ func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // hung up, as others may have joined. first says that no other scrape has had
 // this result.
 func (s *source) call(ctx, base context.Context, f exposition.Format) (r result, first bool, err error) {
-	if !s.perFormat {
+	if !s.isPart || s.anyFormat {
 		f = exposition.Text
 	}
 	for {
@@ -135,7 +136,7 @@ func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
 	c := &call{began: time.Now(), done: make(chan struct{})}
 	end, own := s.end(ctx, c.began)
 	margin := min(end.Sub(c.began)/20, 250*time.Millisecond)
-	if own && !s.perFormat {
+	if own && !s.isPart {
 		margin = 0
 	}
 	c.end, c.told = end, end

@@ -49,9 +49,11 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered 
 		}
 	}
 	families := m.sorted()
-	if f == exposition.OpenMetrics {
-		distinguish(families)
+	descs := make([]*metric.Desc, len(families))
+	for i := range families {
+		descs[i] = &families[i].desc
 	}
+	exposition.Disambiguate(f, descs)
 	return families
 }
 
@@ -152,28 +154,6 @@ func (m *merge) sorted() []*gathered {
 	}
 	slices.SortFunc(out, func(a, b *gathered) int { return cmp.Compare(a.desc.Name, b.desc.Name) })
 	return out
-}
-
-// distinguish gives families whose metadata OpenMetrics would write under one
-// name (a and a_total, a_total and a_info) a type under which each keeps its
-// own.
-func distinguish(families []*gathered) {
-	taken := make(map[string]bool, len(families))
-	for _, g := range families {
-		taken[g.desc.Name] = true
-	}
-	for _, g := range families {
-		name := exposition.MetadataName(exposition.OpenMetrics, g.desc)
-		switch {
-		case name == g.desc.Name:
-		case !taken[name]:
-			taken[name] = true
-		case g.desc.Type == metric.Info:
-			g.desc.Type = metric.Gauge
-		default:
-			g.desc.Type = metric.Unknown
-		}
-	}
 }
 
 // write encodes the family.

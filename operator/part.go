@@ -25,12 +25,18 @@ type Part interface {
 	Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error)
 }
 
+// AnyFormat says of a part that its lines are the same in every format, so that
+// scrapes of different formats share a call as well.
+func AnyFormat() CollectOption {
+	return func(s *source) { s.anyFormat = true }
+}
+
 // AddPart registers a part under a name, which is the value of the label
 // "collector" in self-metrics.
 func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
 	s := o.addSource(name, opts)
 	families := p.Families()
-	s.perFormat = true
+	s.isPart = true
 	s.gather = func(ctx context.Context, f exposition.Format) (result, error) {
 		rendered, err := p.Gather(ctx, f)
 		return result{rendered: rendered}, err

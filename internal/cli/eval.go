@@ -15,6 +15,7 @@ import (
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 func newEval() *cobra.Command {
@@ -74,6 +75,11 @@ var evalFormats = map[string]func(io.Writer, []exposition.Rendered) error{
 
 func textWriter(f exposition.Format) func(io.Writer, []exposition.Rendered) error {
 	return func(w io.Writer, families []exposition.Rendered) error {
+		descs := make([]*metric.Desc, len(families))
+		for i := range families {
+			descs[i] = &families[i].Desc
+		}
+		exposition.Disambiguate(f, descs)
 		x := exposition.NewWriter(w, f, false)
 		for _, r := range families {
 			x.WriteRendered(r)

@@ -56,12 +56,14 @@ lists every kind once.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, ~/.kube/config, or the pod's ServiceAccount)")
 	flags.StringVar(&f.collect, "collect", "watch", "how to read the cluster: watch, or scrape to list during scrapes only")
-	flags.DurationVar(&f.cache, "scrape-cache", 0, "with --collect=scrape, how long to serve the last answer")
+	flags.DurationVar(&f.cache, "scrape-cache", 0, "with --collect=scrape, how long to serve the last answer (default 0s: each scrape asks anew)")
 	flags.DurationVar(&f.poll, "discovery-interval", 10*time.Second, "with --collect=watch, how often to ask which kinds the cluster serves")
 	flags.StringArrayVar(&f.from, "from", nil, "read objects from a file, a folder or - (stdin) instead of a cluster (repeatable)")
 	fixedValues(cmd, "collect", "watch", "scrape")
 	cmd.MarkFlagsMutuallyExclusive("from", "kubeconfig")
 	cmd.MarkFlagsMutuallyExclusive("from", "collect")
+	cmd.MarkFlagsMutuallyExclusive("from", "scrape-cache")
+	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
 	return cmd
 }
 
@@ -154,7 +156,7 @@ func (s *state) register(op *operator.Operator) {
 	op.AddPart("state", store.Part{
 		Store: s.store, Before: s.before,
 		About: slices.Concat([]operator.CollectorFunc{s.store.Collect, s.up}, s.collect),
-	})
+	}, operator.AnyFormat())
 	if s.daemon != nil {
 		op.Daemon("state", s.daemon)
 	}

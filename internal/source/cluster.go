@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -47,9 +48,9 @@ type Cluster struct {
 	core       bool
 	poke       chan struct{}
 
-	scraping sync.Mutex // one Scrape at a time; guards lastScrape and scraped
+	scraping chan struct{} // holds one token: one Scrape or Discover at a time; guards scraped and last
 	scraped  map[slot]scrapedKind
-	last     time.Time
+	last     time.Time // of the last Scrape in which all went well
 
 	mu           sync.Mutex
 	discovered   bool
@@ -62,6 +63,12 @@ func Config(kubeconfig string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) && kubeconfig != "" {
+		return nil, fmt.Errorf("--kubeconfig %s: the file has no cluster, or no current context", kubeconfig)
+	}
+	if env := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); clientcmd.IsEmptyConfig(err) && env != "" {
+		return nil, fmt.Errorf("$KUBECONFIG is %s: there is no such file, or it has no current context", env)
+	}
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, errors.New("no cluster: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or read objects with --from FILE")
 	}
@@ -76,7 +83,7 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	if c.Poll <= 0 {
 		c.Poll = 10 * time.Second
 	}
-	out := &Cluster{ClusterConfig: c, requests: newRequestCounter(), poke: make(chan struct{}, 1), scraped: make(map[slot]scrapedKind)}
+	out := &Cluster{ClusterConfig: c, requests: newRequestCounter(), poke: make(chan struct{}, 1), scraping: make(chan struct{}, 1), scraped: make(map[slot]scrapedKind)}
 	config := rest.CopyConfig(c.REST)
 	config.QPS = -1 // requests are few, and a scrape must not queue behind itself
 	config.Wrap(out.requests.wrap)
@@ -101,8 +108,14 @@ func (t target) gvr() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: t.gvk.Group, Version: t.gvk.Version, Resource: t.resource}
 }
 
+// requestTimeout ends requests that have no other limit: a server that accepts
+// connections and says nothing must not be waited for.
+const requestTimeout = 15 * time.Second
+
 // discover asks what the cluster serves and notes the outcome.
 func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	s, changed, err := c.discoverer.discover(ctx, c.core)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDisco
 // discoverer asks a cluster what it serves. It is not safe for concurrent use.
 type discoverer struct {
 	client *http.Client
-	host   string
+	host   *url.URL
 	etags  map[string]string
 	lists  map[string]*apidiscoveryv2.APIGroupDiscoveryList
 }
@@ -51,7 +52,7 @@ func newDiscoverer(config *rest.Config, client *http.Client) (*discoverer, error
 		return nil, err
 	}
 	return &discoverer{
-		client: client, host: host.Scheme + "://" + host.Host,
+		client: client, host: host,
 		etags: make(map[string]string), lists: make(map[string]*apidiscoveryv2.APIGroupDiscoveryList),
 	}, nil
 }
@@ -79,7 +80,7 @@ func (d *discoverer) discover(ctx context.Context, core bool) (s served, changed
 }
 
 func (d *discoverer) get(ctx context.Context, path string) (changed bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.host+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.host.JoinPath(path).String(), nil)
 	if err != nil {
 		return false, err
 	}
@@ -153,8 +154,21 @@ func (c *Cluster) gone(ctx context.Context, t target, missing time.Time) bool {
 	if time.Since(missing) > missingLimit {
 		return true
 	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	_, err := c.objects.Resource(t.gvr()).List(ctx, metav1.ListOptions{Limit: 1})
 	return apierrors.IsNotFound(err)
+}
+
+// superseded reports whether a target that is missing is collected under another
+// slot by now: its version has become the best one.
+func superseded(t target, targets map[slot]target) bool {
+	for _, other := range targets {
+		if other.gvk == t.gvk {
+			return true
+		}
+	}
+	return false
 }
 
 // same reports whether two targets of a slot are collected alike.

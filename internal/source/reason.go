@@ -16,8 +16,10 @@ func reasonOf(err error) string {
 	var netErr net.Error
 	var urlErr *url.Error
 	switch {
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+	case apierrors.IsForbidden(err):
 		return store.ReasonForbidden
+	case apierrors.IsUnauthorized(err):
+		return store.ReasonUnauthorized
 	case apierrors.IsNotFound(err):
 		return store.ReasonNotFound
 	case errors.Is(err, context.DeadlineExceeded), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err),

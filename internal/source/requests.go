@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/kubevitals/kubevitals/operator"
@@ -43,7 +44,7 @@ func (t countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
 	key := requestKey{"none", "list"}
 	switch {
-	case r.URL.Path == "/apis" || r.URL.Path == "/api":
+	case strings.HasSuffix(r.URL.Path, "/apis") || strings.HasSuffix(r.URL.Path, "/api"):
 		key.verb = "discover"
 	case r.URL.Query().Has("watch"):
 		key.verb = "watch"

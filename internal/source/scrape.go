@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,44 +32,64 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/5))
 		defer cancel()
 	}
-	c.scraping.Lock()
-	defer c.scraping.Unlock()
+	if !c.lock(ctx) {
+		return
+	}
+	defer c.unlock()
 	if c.Cache > 0 && !c.last.IsZero() && time.Since(c.last) < c.Cache {
 		return
 	}
-	c.last = time.Now()
+	began := time.Now()
 	s, _, err := c.discover(ctx)
 	if err != nil {
 		for _, k := range c.scraped {
-			k.kind.Replace(k.program, nil, 0)
-			k.kind.Fail(reasonOf(err), err)
+			k.kind.Lost(reasonOf(err), err)
 		}
 		return
 	}
 	c.follow(ctx, s.targets(c.Set))
+	var failed atomic.Bool
 	var wg sync.WaitGroup
 	for _, k := range c.scraped {
-		wg.Go(func() { c.list(ctx, k) })
+		wg.Go(func() {
+			if !c.list(ctx, k) {
+				failed.Store(true)
+			}
+		})
 	}
 	wg.Wait()
+	if !failed.Load() {
+		c.last = began
+	}
 }
+
+// lock waits for its turn, or for the end of ctx.
+func (c *Cluster) lock(ctx context.Context) bool {
+	select {
+	case c.scraping <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (c *Cluster) unlock() { <-c.scraping }
 
 // Discover asks what the cluster serves until it answers, so that readiness
 // does not wait for the first scrape. It is the only request outside of one.
 func (c *Cluster) Discover(ctx context.Context) error {
-	for {
-		c.scraping.Lock()
+	for c.lock(ctx) {
 		_, _, err := c.discover(ctx)
-		c.scraping.Unlock()
+		c.unlock()
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(time.Second):
 		}
 	}
+	return nil
 }
 
 // follow makes the kept kinds those of the targets, and those that are missing
@@ -82,7 +103,7 @@ func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
 			k.missing = time.Now()
 			c.scraped[slot] = k
 		}
-		if c.gone(ctx, k.target, k.missing) {
+		if superseded(k.target, targets) || c.gone(ctx, k.target, k.missing) {
 			k.kind.Remove()
 			delete(c.scraped, slot)
 		}
@@ -97,18 +118,18 @@ func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
 	}
 }
 
-func (c *Cluster) list(ctx context.Context, k scrapedKind) {
+// list lists a kind, and returns whether that went well.
+func (c *Cluster) list(ctx context.Context, k scrapedKind) bool {
 	start := time.Now()
 	list, err := c.objects.Resource(k.gvr()).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		k.kind.Replace(k.program, nil, time.Since(start))
-		k.kind.Fail(reasonOf(err), err)
-		c.Log.Warn("Kind cannot be listed", "kind", k.gvk.String(), "err", err)
-		return
+		k.kind.Lost(reasonOf(err), err)
+		return false
 	}
 	objects := make([]map[string]any, len(list.Items))
 	for i := range list.Items {
 		objects[i] = list.Items[i].Object
 	}
 	k.kind.Replace(k.program, objects, time.Since(start))
+	return true
 }

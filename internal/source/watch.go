@@ -54,8 +54,12 @@ func (c *Cluster) Watch(ctx context.Context) error {
 			return nil
 		case <-time.After(pause):
 		case <-c.poke:
-			// Discovery lags behind the CRD by a moment.
-			soon = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+			// Discovery lags behind the CRD by a moment, and many may come at once.
+			soon = []time.Duration{500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
 		}
 	}
 }
@@ -73,7 +77,7 @@ func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, tar
 		if w.missing.IsZero() {
 			w.missing = time.Now()
 		}
-		if !c.gone(ctx, w.target, w.missing) {
+		if !superseded(w.target, targets) && !c.gone(ctx, w.target, w.missing) {
 			settled = false
 			continue
 		}
@@ -226,9 +230,10 @@ func (w *watcher) Transformer() cache.TransformFunc {
 var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 // watchCRDs wakes Watch when a CustomResourceDefinition changes. Without the
-// permission it gives up: polling discovery is enough.
+// permission polling discovery has to do; it asks again from time to time.
 func (c *Cluster) watchCRDs(ctx context.Context) {
-	for ctx.Err() == nil {
+	for told := false; ctx.Err() == nil; {
+		pause := 5 * time.Second
 		w, err := c.metadata.Resource(crdResource).Watch(ctx, metav1.ListOptions{AllowWatchBookmarks: true})
 		switch {
 		case err == nil:
@@ -238,12 +243,14 @@ func (c *Cluster) watchCRDs(ctx context.Context) {
 				}
 			}
 		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err), apierrors.IsNotFound(err):
-			c.Log.Info("CustomResourceDefinitions may not be watched: new kinds are found by polling", "every", c.Poll)
-			return
+			if !told {
+				c.Log.Info("CustomResourceDefinitions may not be watched: new kinds are found by polling", "every", c.Poll)
+			}
+			told, pause = true, 5*time.Minute
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(5 * time.Second):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -45,8 +45,8 @@ const maxPending = 512 << 10
 var seed = maphash.MakeSeed()
 
 // set gives an object's lines, and returns by how much the number of samples
-// changes. No lines remove the object.
-func (f *family) set(o *object, lines []byte, samples uint32) int {
+// changes, and whether the lines do. No lines remove the object.
+func (f *family) set(o *object, lines []byte, samples uint32) (delta int, changed bool) {
 	now := entry{object: o, size: uint32(len(lines)), samples: samples}
 	if len(lines) > 0 {
 		now.hash = maphash.Bytes(seed, lines)
@@ -56,13 +56,13 @@ func (f *family) set(o *object, lines []byte, samples uint32) int {
 	if c, ok := f.pending[*o]; ok {
 		old = c.entry
 	}
-	delta := int(samples) - int(old.samples)
+	delta = int(samples) - int(old.samples)
 	switch {
 	case now.hash == old.hash && now.size == old.size:
-		return delta
+		return delta, false
 	case now.hash == stored.hash && now.size == stored.size:
 		delete(f.pending, *o)
-		return delta
+		return delta, true
 	}
 	if f.pending == nil {
 		f.pending = make(map[object]change)
@@ -74,7 +74,7 @@ func (f *family) set(o *object, lines []byte, samples uint32) int {
 		// does, the next snapshot reports it.
 		_ = f.flush()
 	}
-	return delta
+	return delta, true
 }
 
 // find returns the entry of an object in the chunks, or an empty one.

@@ -15,6 +15,7 @@ type renderer struct {
 	store   *Store
 	context rule.Context
 	program *rule.Program
+	current objectKey
 	buffers [][]byte
 	samples []uint32
 }
@@ -33,7 +34,7 @@ func (r *renderer) object(p *rule.Program, o map[string]any) {
 			r.samples[f] = 0
 		}
 	}
-	r.program = p
+	r.program, r.current = p, keyOf(o)
 	p.Eval(&r.context, o, r)
 }
 
@@ -49,19 +50,21 @@ func (r *renderer) Sample(family int, labels []metric.Label, value float64) {
 	r.samples[family]++
 }
 
-// Problem counts a problem, and logs the first of a rule and kind.
+// Problem counts a problem, and logs the first of a family, reason and kind.
 func (r *renderer) Problem(p rule.Problem) {
 	s := r.store
-	s.problems[problemKey{p.Family, p.Reason}]++
-	key := loggedKey{p.Family, r.program.GVK()}
-	if _, done := s.logged[key]; done {
+	key := problemKey{p.Family, p.Reason}
+	s.problems[key]++
+	logged := loggedKey{key, r.program.GVK()}
+	if _, done := s.logged[logged]; done {
 		return
 	}
-	s.logged[key] = struct{}{}
+	s.logged[logged] = struct{}{}
 	level := slog.LevelWarn
 	if p.Reason == rule.ReasonDuplicate {
 		level = slog.LevelDebug // nothing is lost: the series is there once
 	}
-	s.log.Log(context.Background(), level, "Rule gives no sample for an object; further ones of this rule and kind are only counted",
-		"family", s.families[p.Family].desc.Name, "kind", key.gvk.String(), "reason", p.Reason, "err", p.Err)
+	s.log.Log(context.Background(), level, "Rule does not fit an object; more of this kind and reason are only counted",
+		"family", s.families[p.Family].desc.Name, "kind", logged.gvk.String(),
+		"namespace", r.current.namespace, "name", r.current.name, "reason", p.Reason, "err", p.Err)
 }

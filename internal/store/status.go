@@ -28,7 +28,7 @@ type KindStatus struct {
 	LastContact time.Time
 	// ListDuration is how long the last list took.
 	ListDuration time.Duration
-	// Added, Modified and Deleted count events.
+	// Added, Modified and Deleted count changes that were seen.
 	Added, Modified, Deleted uint64
 }
 
@@ -37,15 +37,19 @@ func (k KindStatus) Up() bool { return k.Answered && k.Reason == "" }
 
 // The reasons why a kind is not up.
 const (
-	ReasonForbidden   = "forbidden"
-	ReasonUnreachable = "unreachable"
-	ReasonTimeout     = "timeout"
-	ReasonNotFound    = "not_found"
-	ReasonError       = "error"
+	ReasonForbidden    = "forbidden"
+	ReasonUnauthorized = "unauthorized"
+	ReasonUnreachable  = "unreachable"
+	ReasonTimeout      = "timeout"
+	ReasonNotFound     = "not_found"
+	ReasonError        = "error"
 )
 
 // contact notes an answer. The caller holds the mutex.
 func (k *Kind) contact() {
+	if k.status.Reason != "" {
+		k.store.log.Info("Kind can be read again", "kind", k.status.GVK.String())
+	}
 	k.status.LastContact = time.Now()
 	k.status.Answered = true
 	k.status.Reason, k.status.Err = "", ""
@@ -65,6 +69,23 @@ func (k *Kind) Contact() {
 func (k *Kind) Fail(reason string, err error) {
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
+	k.fail(reason, err)
+}
+
+// Lost is Fail for a source that is asked for each scrape: the kind holds
+// nothing afterwards.
+func (k *Kind) Lost(reason string, err error) {
+	k.store.mu.Lock()
+	defer k.store.mu.Unlock()
+	k.removeExcept(nil)
+	k.fail(reason, err)
+}
+
+// fail notes a failure and logs a new one. The caller holds the mutex.
+func (k *Kind) fail(reason string, err error) {
+	if reason != k.status.Reason {
+		k.store.log.Warn("Kind cannot be read", "kind", k.status.GVK.String(), "reason", reason, "err", err)
+	}
 	k.status.Reason, k.status.Err = reason, err.Error()
 	k.status.Answered = k.status.Answered || reason == ReasonForbidden
 }
@@ -130,6 +151,6 @@ func (k KindStatus) collect(emit func(operator.Metric)) {
 		give("list_duration_seconds", "How long the last list of the kind took.", "seconds", metric.Gauge, k.ListDuration.Seconds())
 	}
 	for event, n := range map[string]uint64{"added": k.Added, "modified": k.Modified, "deleted": k.Deleted} {
-		give("events_total", "Watch events of the kind.", "", metric.Counter, float64(n), "event", event)
+		give("events_total", "Changes of objects of the kind that were seen, by a watch or between two lists.", "", metric.Counter, float64(n), "event", event)
 	}
 }

@@ -24,6 +24,10 @@ type Store struct {
 	render   renderer
 	problems map[problemKey]uint64
 	logged   map[loggedKey]struct{}
+
+	published []exposition.Rendered // what scrapes see while a list is taken in
+	replacing int                   // lists being taken in
+	sequence  int                   // kinds so far
 }
 
 type problemKey struct {
@@ -32,8 +36,8 @@ type problemKey struct {
 }
 
 type loggedKey struct {
-	family int
-	gvk    rule.GVK
+	problemKey
+	gvk rule.GVK
 }
 
 // New returns an empty store for families that are sorted by name.
@@ -61,78 +65,130 @@ func (s *Store) Families() []string {
 }
 
 // Gather returns a consistent and immutable view of all families that have
-// samples.
+// samples. While a list is being taken in, that is the view from before.
 func (s *Store) Gather(context.Context, exposition.Format) ([]exposition.Rendered, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]exposition.Rendered, 0, len(s.families))
+	if s.replacing > 0 {
+		return s.published, nil
+	}
+	err := s.publish()
+	return s.published, err
+}
+
+// publish makes the view that scrapes see. The caller holds the mutex.
+func (s *Store) publish() error {
+	view := make([]exposition.Rendered, 0, len(s.families))
 	for i := range s.families {
 		chunks, err := s.families[i].snapshot()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(chunks) > 0 {
-			out = append(out, exposition.Rendered{Desc: s.families[i].desc, Chunks: chunks})
+			view = append(view, exposition.Rendered{Desc: s.families[i].desc, Chunks: chunks})
 		}
 	}
-	return out, nil
+	s.published = view
+	return nil
 }
 
 // Kind holds the objects of one kind. A program says what is rendered of them;
 // it changes with the version that is listed.
 type Kind struct {
 	store    *Store
+	key      kindKey // never changes: chunks are sorted by it
 	program  *rule.Program
 	families []int
 	objects  map[objectKey]*object
 	status   KindStatus
 }
 
+// kindKey orders the kinds of one family's objects with equal names: as in the
+// rules, as far as can be.
+type kindKey struct {
+	order    int
+	gvk      rule.GVK
+	sequence int // no two are equal
+}
+
+func (k kindKey) compare(other kindKey) int {
+	return cmp.Or(cmp.Compare(k.order, other.order), k.gvk.Compare(other.gvk), cmp.Compare(k.sequence, other.sequence))
+}
+
 // Kind returns a new kind without objects. It counts as not answered until its
-// first Replace or Fail.
+// first Replace or Fail. Its place among kinds is that of the program's first
+// rule.
 func (s *Store) Kind(p *rule.Program) *Kind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := &Kind{store: s, program: p, families: p.Families(), objects: make(map[objectKey]*object)}
+	s.sequence++
+	k := &Kind{
+		store: s, key: kindKey{p.Order(), p.GVK(), s.sequence},
+		program: p, families: p.Families(), objects: make(map[objectKey]*object),
+	}
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 	s.kinds = append(s.kinds, k)
-	slices.SortFunc(s.kinds, func(a, b *Kind) int { return a.compare(b) })
+	slices.SortFunc(s.kinds, func(a, b *Kind) int { return a.key.compare(b.key) })
 	return k
 }
 
-func (k *Kind) compare(other *Kind) int {
-	return cmp.Or(
-		cmp.Compare(k.program.Order(), other.program.Order()),
-		cmp.Compare(k.program.GVK().Kind, other.program.GVK().Kind),
-		cmp.Compare(k.program.GVK().Version, other.program.GVK().Version),
-	)
-}
+// batch is how many objects of a list are taken in before others may use the
+// store.
+const batch = 256
 
 // Replace makes the kind hold exactly these objects, rendered by a program that
 // may be another than before. Scrapes see all of it or nothing. took is how
-// long it took to get the objects.
+// long it took to get the objects. Calls for one kind must not overlap.
 func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Duration) {
-	s := k.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := k.families
-	k.program, k.families = p, union(before, p.Families())
-	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
-
+	k.begin(p)
 	slices.SortStableFunc(objects, func(a, b map[string]any) int { return keyOf(a).compare(keyOf(b)) })
 	present := make(map[objectKey]struct{}, len(objects))
-	for _, o := range objects {
-		present[keyOf(o)] = struct{}{}
-		k.set(o)
-	}
-	for key, o := range k.objects {
-		if _, ok := present[key]; !ok {
-			k.remove(o)
+	for some := range slices.Chunk(objects, batch) {
+		k.store.mu.Lock()
+		for _, o := range some {
+			present[keyOf(o)] = struct{}{}
+			_, known := k.objects[keyOf(o)]
+			changed := k.set(o)
+			if !known {
+				k.status.Added++
+			} else if changed {
+				k.status.Modified++
+			}
 		}
+		k.store.mu.Unlock()
 	}
+	k.store.mu.Lock()
+	defer k.store.mu.Unlock()
+	k.removeExcept(present)
 	k.families = p.Families()
 	k.status.ListDuration = took
 	k.contact()
+	k.store.replacing--
+}
+
+// begin changes the program, and keeps the view of before for scrapes.
+func (k *Kind) begin(p *rule.Program) {
+	s := k.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replacing == 0 {
+		// Inflating what the store has made itself does not fail; if it does,
+		// the next Gather says so.
+		_ = s.publish()
+	}
+	s.replacing++
+	k.program, k.families = p, union(k.families, p.Families())
+	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
+}
+
+// removeExcept takes all other objects out. The caller holds the mutex.
+func (k *Kind) removeExcept(present map[objectKey]struct{}) {
+	for key, o := range k.objects {
+		if _, ok := present[key]; !ok {
+			k.remove(o)
+			k.status.Deleted++
+		}
+	}
 }
 
 // Set adds or changes one object.
@@ -152,9 +208,9 @@ func (k *Kind) Set(object map[string]any) {
 func (k *Kind) Delete(namespace, name string) {
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
-	k.status.Deleted++
 	if o := k.objects[objectKey{namespace, name}]; o != nil {
 		k.remove(o)
+		k.status.Deleted++
 	}
 	k.contact()
 }
@@ -169,8 +225,9 @@ func (k *Kind) Remove() {
 	k.store.kinds = slices.DeleteFunc(k.store.kinds, func(other *Kind) bool { return other == k })
 }
 
-// set renders an object. The caller holds the mutex.
-func (k *Kind) set(o map[string]any) {
+// set renders an object, and reports whether its lines have changed. The caller
+// holds the mutex.
+func (k *Kind) set(o map[string]any) (changed bool) {
 	key := keyOf(o)
 	obj := k.objects[key]
 	if obj == nil {
@@ -180,14 +237,18 @@ func (k *Kind) set(o map[string]any) {
 	k.store.render.object(k.program, o)
 	for _, f := range k.families {
 		lines, samples := k.store.render.lines(f)
-		k.status.Series += k.store.families[f].set(obj, lines, samples)
+		delta, differs := k.store.families[f].set(obj, lines, samples)
+		k.status.Series += delta
+		changed = changed || differs
 	}
+	return changed
 }
 
 // remove takes an object out. The caller holds the mutex.
 func (k *Kind) remove(o *object) {
 	for _, f := range k.families {
-		k.status.Series += k.store.families[f].set(o, nil, 0)
+		delta, _ := k.store.families[f].set(o, nil, 0)
+		k.status.Series += delta
 	}
 	delete(k.objects, o.objectKey)
 }
@@ -208,7 +269,7 @@ func (o *object) compare(other *object) int {
 	if c := o.objectKey.compare(other.objectKey); c != 0 || o.kind == other.kind {
 		return c
 	}
-	return o.kind.compare(other.kind)
+	return o.kind.key.compare(other.kind.key)
 }
 
 type objectKey struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +37,12 @@ spec:
 
 func newTestStore(t *testing.T) (*Store, *rule.Set) {
 	t.Helper()
-	docs, findings := rule.Parse("rules.yaml", []byte(twoKinds), rule.ParseOptions{})
+	return storeOf(t, twoKinds)
+}
+
+func storeOf(t *testing.T, rules string) (*Store, *rule.Set) {
+	t.Helper()
+	docs, findings := rule.Parse("rules.yaml", []byte(rules), rule.ParseOptions{})
 	if findings.Err() != nil {
 		t.Fatal(findings)
 	}
@@ -126,7 +133,7 @@ func TestStatusCounts(t *testing.T) {
 	k.Delete("n", "b")
 	k.Delete("n", "never there")
 	st := s.Status()[0]
-	if st.Objects != 2 || st.Series != 4 || st.Added != 1 || st.Modified != 1 || st.Deleted != 2 || !st.Up() {
+	if st.Objects != 2 || st.Series != 4 || st.Added != 3 || st.Modified != 1 || st.Deleted != 1 || !st.Up() {
 		t.Errorf("status %+v", st)
 	}
 	k.Fail(ReasonForbidden, fmt.Errorf("no"))
@@ -156,6 +163,79 @@ func TestVersionChange(t *testing.T) {
 	}
 	if n := strings.Count(text(t, s), "\nvalue{"); n != 1 {
 		t.Errorf("%d series", n)
+	}
+}
+
+// TestListIsTakenInAtOnce gathers while a list is being taken in.
+func TestListIsTakenInAtOnce(t *testing.T) {
+	s, set := newTestStore(t)
+	p := program(set, "A", "v1")
+	k := s.Kind(p)
+	k.Replace(p, []map[string]any{newObject("n", "old", 1)}, 0)
+	before := text(t, s)
+	k.begin(p)
+	k.Set(newObject("n", "new", 2))
+	if diff := cmp.Diff(before, text(t, s)); diff != "" {
+		t.Errorf("a scrape sees half of a list:\n%s", diff)
+	}
+	s.replacing--
+	if !strings.Contains(text(t, s), `name="new"`) {
+		t.Error("the new object is missing in the end")
+	}
+}
+
+// TestLost empties a kind whose source cannot be asked, and does not count it
+// as a contact.
+func TestLost(t *testing.T) {
+	s, set := newTestStore(t)
+	p := program(set, "A", "v1")
+	k := s.Kind(p)
+	k.Replace(p, []map[string]any{newObject("n", "a", 1)}, time.Second)
+	before := s.Status()[0]
+	k.Lost(ReasonTimeout, errors.New("no answer"))
+	after := s.Status()[0]
+	if after.Up() || after.Objects != 0 || after.Series != 0 || after.Reason != ReasonTimeout {
+		t.Errorf("status %+v", after)
+	}
+	if after.LastContact != before.LastContact || after.ListDuration != before.ListDuration {
+		t.Errorf("a failure counts as a contact: %+v, before %+v", after, before)
+	}
+	if got := text(t, s); got != "" {
+		t.Errorf("still served:\n%s", got)
+	}
+}
+
+// orderChanges lists Foo first in one version and last in the other.
+const orderChanges = `
+apiVersion: kubevitals.io/v1alpha1
+kind: MetricRules
+spec:
+  labels: {kind: gvk.kind, version: gvk.version, name: object.metadata.name}
+  resources:
+  - groupVersionKind: {group: example.com, kind: Foo, version: v2}
+    metrics: [&m {name: m, value: "1"}]
+  - groupVersionKind: {group: example.com, kind: Bar}
+    metrics: [*m]
+  - groupVersionKind: {group: example.com, kind: Foo}
+    metrics: [*m]
+`
+
+// TestOrderChange changes the program of a kind to one whose first rule stands
+// elsewhere.
+func TestOrderChange(t *testing.T) {
+	s, set := storeOf(t, orderChanges)
+	foo, bar := s.Kind(program(set, "Foo", "v1")), s.Kind(program(set, "Bar", "v1"))
+	objects := func() []map[string]any { return []map[string]any{newObject("n", "same")} }
+	foo.Replace(program(set, "Foo", "v1"), objects(), 0)
+	bar.Replace(program(set, "Bar", "v1"), objects(), 0)
+	text(t, s)
+	foo.Replace(program(set, "Foo", "v2"), objects(), 0)
+	if got := text(t, s); strings.Count(got, `kind="Foo"`) != 1 || !strings.Contains(got, `version="v2"`) {
+		t.Errorf("after the change:\n%s", got)
+	}
+	foo.Replace(program(set, "Foo", "v2"), nil, 0)
+	if got := text(t, s); strings.Contains(got, `kind="Foo"`) || !strings.Contains(got, `kind="Bar"`) {
+		t.Errorf("after the end:\n%s", got)
 	}
 }
 

@@ -41,15 +41,30 @@ func AppendHeader(dst []byte, f Format, d metric.Desc) []byte {
 	return dst
 }
 
-// MetadataName returns the name that stands in the metadata lines of a family:
-// in OpenMetrics that of a counter has no "_total" and that of an info no
-// "_info".
-func MetadataName(f Format, d metric.Desc) string {
+// Disambiguate changes the types of families whose metadata OpenMetrics would
+// write under one name (a and a_total, a_total and a_info), so that each keeps
+// its own. Call it with all families of an exposition before they are written;
+// in the text format nothing has to change.
+func Disambiguate(f Format, families []*metric.Desc) {
 	if f != OpenMetrics {
-		return d.Name
+		return
 	}
-	name, _ := openMetricsType(d)
-	return name
+	taken := make(map[string]bool, len(families))
+	for _, d := range families {
+		taken[d.Name] = true
+	}
+	for _, d := range families {
+		name, _ := openMetricsType(*d)
+		switch {
+		case name == d.Name:
+		case !taken[name]:
+			taken[name] = true
+		case d.Type == metric.Info:
+			d.Type = metric.Gauge
+		default:
+			d.Type = metric.Unknown
+		}
+	}
 }
 
 func textType(t metric.Type) string {
