@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,39 +29,49 @@ type Files struct {
 	Store *store.Store
 	Log   *slog.Logger
 
+	good map[string][]map[string]any // objects by file, of Load only
+
 	mu    sync.Mutex
 	kinds map[rule.GVK]*store.Kind
-	stdin []byte // what Stdin gave: it can be read once only
 	err   error
-	other map[rule.GVK]int
+	other map[rule.GVK]int // objects without a rule
 }
 
 // Load reads all files and makes the store hold what is in them. An error says
-// what could not be read; everything else is in the store all the same.
+// what could not be read; everything else is in the store all the same. Of a
+// file that was good before and cannot be read now, the objects of then stay.
 func (f *Files) Load() error {
 	start := time.Now()
-	stdin, err := f.readStdin()
-	objects, readErr := ReadObjects(f.Paths, bytes.NewReader(stdin))
-	err = errors.Join(err, readErr)
+	files, err := listFiles(f.Paths)
+	errs := []error{err}
+	good := make(map[string][]map[string]any)
+	var objects []map[string]any
+	for _, file := range files {
+		found, err := f.read(file)
+		if before := f.good[file]; err != nil && before != nil && !errors.Is(err, fs.ErrNotExist) {
+			found = before
+		}
+		if err == nil || len(found) > 0 {
+			good[file] = found
+		}
+		errs = append(errs, err)
+		objects = append(objects, found...)
+	}
+	f.good = good
 	f.Put(objects, time.Since(start))
+	err = errors.Join(errs...)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.err = err
 	return err
 }
 
-func (f *Files) readStdin() ([]byte, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.stdin != nil || !slices.Contains(f.Paths, "-") {
-		return f.stdin, nil
+// read reads a file, stdin only once.
+func (f *Files) read(file string) ([]map[string]any, error) {
+	if file == "-" && f.good[file] != nil {
+		return f.good[file], nil
 	}
-	data, err := io.ReadAll(f.Stdin)
-	if err != nil {
-		return nil, fmt.Errorf("reading stdin: %w", err)
-	}
-	f.stdin = append([]byte{}, data...)
-	return f.stdin, nil
+	return readFile(file, f.Stdin)
 }
 
 // Put makes the store hold exactly these objects.
@@ -122,8 +131,8 @@ func (f *Files) Unmatched() map[rule.GVK]int {
 	return maps.Clone(f.other)
 }
 
-// settle is how long files must be quiet before they are read again: an editor
-// writes in several steps.
+// settle is how long after a change files are read again: an editor writes in
+// several steps.
 const settle = 200 * time.Millisecond
 
 // Watch loads the files again whenever one of them changes, until ctx ends.
@@ -136,24 +145,43 @@ func (f *Files) Watch(ctx context.Context) error {
 	if err := f.watchFolders(watcher); err != nil {
 		return err
 	}
-	quiet := time.NewTimer(settle) // what changed before the watch began
+	timer, running := time.NewTimer(settle), true // for what changed before the watch began
+	told := f.Err()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-watcher.Errors:
 			f.Log.Warn("Watching files failed", "err", err)
-		case <-watcher.Events:
-			quiet.Reset(settle)
-		case <-quiet.C:
-			if err := f.Load(); err != nil {
+		case event := <-watcher.Events:
+			if f.concerns(event.Name) && !running {
+				timer.Reset(settle)
+				running = true
+			}
+		case <-timer.C:
+			running = false
+			err := f.Load()
+			if err != nil && (told == nil || told.Error() != err.Error()) {
 				f.Log.Error("Some objects cannot be read", "err", err)
 			}
-			if err := f.watchFolders(watcher); err != nil {
+			told = err
+			if err := f.watchFolders(watcher); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				f.Log.Warn("Watching files failed", "err", err)
 			}
 		}
 	}
+}
+
+// concerns reports whether a changed file is one of ours, or may be what one of
+// ours is a link to: Kubernetes changes mounted files by the link "..data".
+func (f *Files) concerns(name string) bool {
+	if strings.HasPrefix(filepath.Base(name), "..") {
+		return true
+	}
+	return slices.ContainsFunc(f.Paths, func(path string) bool {
+		rel, err := filepath.Rel(path, name)
+		return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+	})
 }
 
 // watchFolders watches the folders that hold the files: a file that is replaced

@@ -1,8 +1,8 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,34 +13,39 @@ import (
 	"strings"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
 
 // ReadObjects reads Kubernetes objects from files, folders and, for "-", from
 // stdin. Manifests of any number of documents and what "kubectl get -o yaml" or
-// "-o json" prints are understood; of a folder, all files below it that end in
-// .yaml, .yml or .json. What cannot be read is told in the error, one line
-// each, and does not keep the rest from being returned.
+// "-o json" prints are understood, streams of JSON as well; of a folder, all
+// files below it that end in .yaml, .yml or .json. What cannot be read is told in
+// the error, one line each, and does not keep the rest from being returned.
 func ReadObjects(paths []string, stdin io.Reader) ([]map[string]any, error) {
 	var objects []map[string]any
-	var errs []error
-	for _, path := range paths {
-		files := []string{path}
-		if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
-			if files, err = manifests(path); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		for _, file := range files {
-			found, err := readFile(file, stdin)
-			if err != nil {
-				errs = append(errs, err)
-			}
-			objects = append(objects, found...)
-		}
+	files, err := listFiles(paths)
+	errs := []error{err}
+	for _, file := range files {
+		found, err := readFile(file, stdin)
+		errs = append(errs, err)
+		objects = append(objects, found...)
 	}
 	return objects, errors.Join(errs...)
+}
+
+// listFiles returns the files that paths stand for.
+func listFiles(paths []string) ([]string, error) {
+	var files []string
+	var errs []error
+	for _, path := range paths {
+		if info, err := os.Stat(path); path == "-" || err != nil || !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		found, err := manifests(path)
+		files, errs = append(files, found...), append(errs, err)
+	}
+	return files, errors.Join(errs...)
 }
 
 // manifests returns the files of a folder that may hold objects.
@@ -67,47 +72,72 @@ func manifests(dir string) ([]string, error) {
 
 func readFile(path string, stdin io.Reader) ([]map[string]any, error) {
 	if path == "-" {
-		return decodeObjects("stdin", stdin)
+		data, err := io.ReadAll(stdin)
+		if err != nil {
+			return nil, fmt.Errorf("reading stdin: %w", err)
+		}
+		return decodeObjects("stdin", data)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return decodeObjects(path, bytes.NewReader(data))
+	return decodeObjects(path, data)
 }
 
-// decodeObjects reads a stream of YAML documents or JSON values.
-func decodeObjects(name string, r io.Reader) ([]map[string]any, error) {
+// decodeObjects reads YAML documents, each of which may be JSON values.
+func decodeObjects(name string, data []byte) ([]map[string]any, error) {
 	var objects []map[string]any
 	var errs []error
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(r))
-	for n := 1; ; n++ {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, errors.Join(errs...)
-		}
-		if err != nil {
-			return objects, errors.Join(append(errs, fmt.Errorf("%s: reading document %d: %w", name, n, err))...)
-		}
+	for i, document := range documents(data) {
 		found, err := decodeDocument(document)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: document %d: %w", name, n, err))
+			errs = append(errs, fmt.Errorf("%s: document %d: %w", name, i+1, err))
 		}
 		objects = append(objects, found...)
 	}
+	return objects, errors.Join(errs...)
+}
+
+// documents splits a YAML stream at its document markers, so that one broken
+// document does not take the others with it.
+func documents(data []byte) [][]byte {
+	var out [][]byte
+	start := 0
+	for at := 0; at < len(data); {
+		end := len(data)
+		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		if line := data[at:end]; bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0) {
+			if len(bytes.TrimSpace(data[start:at])) > 0 {
+				out = append(out, data[start:at])
+			}
+			start = at + 3
+		}
+		at = end
+	}
+	return append(out, data[start:])
 }
 
 func decodeDocument(document []byte) ([]map[string]any, error) {
-	var v any
 	// JSON is YAML, but much faster to read as what it is.
-	if !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) || utiljson.Unmarshal(document, &v) != nil {
-		data, err := yaml.YAMLToJSON(document)
-		if err != nil {
-			return nil, fmt.Errorf("not valid YAML: %w", err)
+	if values, err := decodeJSON(document); err == nil {
+		var objects []map[string]any
+		var errs []error
+		for _, v := range values {
+			found, err := flatten(v)
+			objects, errs = append(objects, found...), append(errs, err)
 		}
-		if err := utiljson.Unmarshal(data, &v); err != nil {
-			return nil, err
-		}
+		return objects, errors.Join(errs...)
+	}
+	data, err := yaml.YAMLToJSON(document)
+	if err != nil {
+		return nil, fmt.Errorf("not valid YAML: %w", err)
+	}
+	var v any
+	if err := utiljson.Unmarshal(data, &v); err != nil {
+		return nil, err
 	}
 	if v == nil {
 		return nil, nil // an empty document, or comments only
@@ -115,11 +145,34 @@ func decodeDocument(document []byte) ([]map[string]any, error) {
 	return flatten(v)
 }
 
+// decodeJSON reads a stream of JSON objects.
+func decodeJSON(data []byte) ([]any, error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return nil, errors.New("not JSON")
+	}
+	var values []any
+	for decoder := json.NewDecoder(bytes.NewReader(data)); ; {
+		var raw json.RawMessage
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return values, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		if err := utiljson.Unmarshal(raw, &v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+}
+
 // flatten returns an object, or the objects of a list.
 func flatten(v any) ([]map[string]any, error) {
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("not a Kubernetes object but a %T", v)
+		return nil, errors.New("not a Kubernetes object: expected a map")
 	}
 	kind, _ := object["kind"].(string)
 	if items, isList := object["items"].([]any); isList && strings.HasSuffix(kind, "List") {
