@@ -3,7 +3,6 @@ package cli_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/cli"
+	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
@@ -41,17 +41,17 @@ func TestCLIReference(t *testing.T) {
 	compareGolden(t, filepath.Join("..", "..", "docs", "reference", "cli.md"), b.String())
 }
 
-// TestMetricReference writes docs/reference/metrics.md from the catalogs, with
-// the labels that the golden files show, and from what a demo serves.
+// TestMetricReference writes docs/reference/metrics.md from the catalogs, and
+// from what a demo serves.
 func TestMetricReference(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(generated + "# Metrics\n\nEvery family also has the labels `customresource_group`, `customresource_kind`, " +
 		"`customresource_version`, `name` and, for namespaced kinds, `namespace`.\n")
 	for _, name := range catalog.Names() {
 		fmt.Fprintf(&b, "\n## Catalog %s\n\n| family | type | labels | meaning |\n|---|---|---|---|\n", name)
-		labels := goldenLabels(t, name)
-		for _, f := range compileCatalog(t, name).Families() {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, labels[f.Name], f.Help)
+		set := compileCatalog(t, name)
+		for i, f := range set.Families() {
+			b.WriteString(row(f.Name, f.Type.String(), catalogLabels(set, i), f.Help))
 		}
 	}
 	b.WriteString("\n## About Kubevitals itself\n\nBesides these, `go_*` and `process_*` as of any Go program.\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
@@ -86,32 +86,20 @@ func labelsByFamily(t *testing.T, text string) map[string]map[string]bool {
 	return out
 }
 
-func goldenLabels(t *testing.T, name string) map[string]string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "catalog", name, "testdata", "*.output.prom"))
-	if err != nil {
-		t.Fatal(err)
+// catalogLabels are the labels of a family besides those of all families.
+func catalogLabels(set *rule.Set, family int) string {
+	labels, spread := set.Labels(family)
+	if spread {
+		return "one for each label of the object"
 	}
-	var all strings.Builder
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(data)
+	names := make(map[string]bool)
+	for _, name := range labels {
+		names[name] = true
 	}
-	out := make(map[string]string)
-	for family, labels := range labelsByFamily(t, all.String()) {
-		for _, common := range []string{"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"} {
-			delete(labels, common)
-		}
-		if strings.HasSuffix(family, "_labels") {
-			out[family] = "one for each label of the object"
-			continue
-		}
-		out[family] = list(labels)
+	for _, common := range []string{"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"} {
+		delete(names, common)
 	}
-	return out
+	return list(names)
 }
 
 func list(names map[string]bool) string {

@@ -55,10 +55,11 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 	if f.legacy != "" {
 		l.read(f.legacy, rule.ParseOptions{Legacy: true})
 	}
-	if err := l.err(); err != nil {
-		return nil, err
+	enable := f.enable
+	if l.err() != nil {
+		enable = nil // a group that is not known may be in what cannot be read
 	}
-	set, findings := rule.Compile(l.sources, rule.CompileOptions{Enable: f.enable, Legacy: crs.Compile})
+	set, findings := rule.Compile(l.sources, rule.CompileOptions{Enable: enable, Legacy: crs.Compile, Identity: l.err() == nil, Reserved: reserved})
 	l.findings = append(l.findings, findings...)
 	for _, d := range l.findings {
 		if d.Warning {
@@ -66,6 +67,17 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 		}
 	}
 	return set, l.err()
+}
+
+// reserved keeps rules from saying what the program says about itself.
+func reserved(name string) string {
+	switch {
+	case strings.HasPrefix(name, "kubevitals_"), name == "gateway_metrics_up":
+		return "it is a metric of Kubevitals about itself"
+	case strings.HasPrefix(name, "go_"), strings.HasPrefix(name, "process_"):
+		return "it is a metric of every Go program about itself"
+	}
+	return ""
 }
 
 // ruleLoader gathers the documents of several files.
@@ -76,6 +88,10 @@ type ruleLoader struct {
 }
 
 func (l *ruleLoader) read(file string, opts rule.ParseOptions) {
+	if file == "" {
+		l.errs = append(l.errs, errors.New("--rules: the name of the file is empty"))
+		return
+	}
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s: is a folder: name the rule files in it", file)

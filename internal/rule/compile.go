@@ -16,6 +16,11 @@ import (
 type CompileOptions struct {
 	// Enable names the opt-in groups that are wanted.
 	Enable []string
+	// Identity warns of metrics of which no label tells objects apart.
+	Identity bool
+	// Reserved says why a family name is not for rules, or nothing. It may be
+	// nil.
+	Reserved func(name string) string
 	// Legacy compiles the "each" block of a metric. Package crs provides it;
 	// without it such metrics are errors.
 	Legacy func(LegacyMetric) Evaluator
@@ -165,6 +170,13 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 }
 
 func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpec, outer []boundLabel) compiledMetric {
+	if c.opts.Identity && !s.identifies(m, outer) {
+		add := "labels: {name: object.metadata.name}"
+		if m.each != nil {
+			add = "labelsFromPath: {name: [metadata, name]}"
+		}
+		r.Warnf(m.pos, "no label tells objects apart: more than one of them give the same series; add %s", add)
+	}
 	if m.each != nil {
 		return compiledMetric{eval: c.legacy(r, d, s, m)}
 	}
@@ -190,6 +202,12 @@ func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 	if err := desc.Validate(); err != nil {
 		r.Errorf(m.pos, "%v", err)
 		return
+	}
+	if c.opts.Reserved != nil {
+		if why := c.opts.Reserved(desc.Name); why != "" {
+			r.Errorf(m.pos, "the name %s is taken: %s", desc.Name, why)
+			return
+		}
 	}
 	f := c.families[desc.Name]
 	if f == nil {

@@ -71,6 +71,6 @@ func TestFindingsAreInOrder(t *testing.T) {
 			t.Errorf("got:\n%v", findings)
 		}
 	}
-	f("{vlaue: object.v}", 2)
+	f("{name: m, value: object.v, labels: {a-b: object.x}, vlaue: x}", 2)
 	f("{name: m,\nvalue: a.b,\nlabels: {x: c.d}},\n{name: n, value: e.f}", 3)
 }

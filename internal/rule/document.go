@@ -223,7 +223,7 @@ func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
 		"metricNamePrefix": func(v *yaml.Node) { s.prefix = new(string); r.Text(s.prefix)(v) },
 		"enable":           r.Text(&s.enable),
 		"labels":           func(v *yaml.Node) { s.labels = r.labels(v) },
-		"commonLabels":     func(v *yaml.Node) { s.commonLabels = r.constLabels(v) },
+		"commonLabels":     func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
 		"labelsFromPath":   func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
 		"resourcePlural":   func(*yaml.Node) {}, // the API server knows better
 		"errorLogV":        r.Text(&s.errorLogV),
@@ -252,7 +252,7 @@ func (r Reporter) labels(n *yaml.Node) []labelSpec {
 	var out []labelSpec
 	r.Pairs(n, func(key, value *yaml.Node) {
 		if !metric.IsLabelName(key.Value) {
-			r.Errorf(key, "label name %q does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
+			r.Errorf(key, "%q is no label name (letters, digits and _, not starting with a digit or __), did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
 			return
 		}
 		out = append(out, labelSpec{key.Value, key, r.expr(value)})
@@ -260,12 +260,15 @@ func (r Reporter) labels(n *yaml.Node) []labelSpec {
 	return out
 }
 
-func (r Reporter) constLabels(n *yaml.Node) []constLabel {
+func (r Reporter) constLabels(n *yaml.Node, legacy bool) []constLabel {
 	var out []constLabel
 	r.Pairs(n, func(key, value *yaml.Node) {
 		c := constLabel{name: key.Value}
-		if !metric.IsLabelName(key.Value) {
-			r.Errorf(key, "label name %q does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
+		if !metric.IsLabelName(key.Value) && legacy {
+			c.name = metric.SanitizeLabelName(key.Value)
+			r.Warnf(key, "label name %q is not valid and becomes %q", key.Value, c.name)
+		} else if !metric.IsLabelName(key.Value) {
+			r.Errorf(key, "%q is no label name (letters, digits and _, not starting with a digit or __), did you mean %q?", key.Value, metric.SanitizeLabelName(key.Value))
 			return
 		}
 		r.Text(&c.value)(value)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -75,6 +77,41 @@ func (c *compiler) form(r Reporter, outer []boundLabel, m *metricSpec) *form {
 	}
 	f.value = r.compile(m.value, scope)
 	return f
+}
+
+// identifies reports whether a label of a metric is the object's name or its
+// UID, or might be.
+func (s *resourceSpec) identifies(m *metricSpec, outer []boundLabel) bool {
+	for _, l := range slices.Concat(s.labelsFromPath, m.labelsFromPath) {
+		if strings.Contains(l.name, "*") || slices.Contains(l.path, "name") || slices.Contains(l.path, "uid") {
+			return true
+		}
+	}
+	for _, l := range m.labels {
+		for _, n := range l.value.alternatives {
+			if isIdentity(n.Value) {
+				return true
+			}
+		}
+	}
+	if m.each != nil || len(m.spread) > 0 {
+		// A legacy block or a map may have anything in it.
+		return len(m.spread) > 0 || anyNode(m.each, func(n *yaml.Node) bool { return n.Value == "name" || n.Value == "uid" })
+	}
+	return slices.ContainsFunc(outer, func(l boundLabel) bool {
+		return slices.ContainsFunc(l.value, func(a alternative) bool {
+			return a.slot == slotObject && len(a.path) == 2 && a.path[0].key == "metadata" && (a.path[1].key == "name" || a.path[1].key == "uid")
+		})
+	})
+}
+
+func isIdentity(expression string) bool {
+	return expression == "object.metadata.name" || expression == "object.metadata.uid"
+}
+
+// anyNode reports whether a predicate holds for a node or one below it.
+func anyNode(n *yaml.Node, holds func(*yaml.Node) bool) bool {
+	return holds(n) || slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return anyNode(c, holds) })
 }
 
 // scope declares the names of a forEach entry. Its "in" sees only the names

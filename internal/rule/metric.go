@@ -67,6 +67,7 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 			fn(v)
 		}
 	}
+	before := len(*r.list)
 	r.fields(n, legacy, map[string]func(*yaml.Node){
 		"name":    r.Text(&s.name),
 		"help":    r.Text(&s.help),
@@ -89,12 +90,14 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 		"default":        own(r.Number(&s.fallback)),
 		"states":         own(r.Texts(&s.states)),
 		"stateLabel":     own(r.Text(&s.stateLabel)),
-		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v) },
+		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
 		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
 		"errorLogV":      r.Text(&s.errorLogV),
 		"each":           func(v *yaml.Node) { s.each = v },
 	}, []string{"age", "aggregate", "limits", "onTransition"})
-	r.checkMetric(n, &s)
+	if (*r.list)[before:].Err() == nil { // else what is missing may just be misspelt
+		r.checkMetric(n, &s)
+	}
 	return s
 }
 

@@ -12,7 +12,7 @@ func TestMetricErrors(t *testing.T) {
 	f(`§{name: "", value: object.v}`, `metric "": the metric has no name`)
 	f(`§{name: m}`, `metric "m": the metric has neither a value nor a default`)
 	f(`§{name: m, value: []}`, `metric "m": the metric has neither a value nor a default`)
-	f(`§m`, "expected a map, found the str \"m\"\nr.yaml:6:1: the metric has no name")
+	f(`§m`, "expected a map, found the str \"m\"")
 
 	f(`{name: m, §vlaue: object.v, default: 1}`, `metric "m": unknown field "vlaue", did you mean "value"?`)
 	f(`{name: m, §Labels: {}, default: 1}`, `metric "m": unknown field "Labels", did you mean "labels"?`)
@@ -20,7 +20,7 @@ func TestMetricErrors(t *testing.T) {
 	f(`{name: m, §valuemap: {}, default: 1}`, `metric "m": unknown field "valuemap", did you mean "valueMap"?`)
 	f(`{name: m, §state: [], default: 1}`, `metric "m": unknown field "state", did you mean "states"?`)
 	f(`{name: m, §interval: 5, default: 1}`, `metric "m": unknown field "interval"`)
-	f(`{§nmae: m, default: 1}`, "unknown field \"nmae\", did you mean \"name\"?\nr.yaml:6:1: the metric has no name")
+	f(`{§nmae: m, default: 1}`, "unknown field \"nmae\", did you mean \"name\"?")
 	for _, field := range []string{"age", "aggregate", "limits", "onTransition"} {
 		f(`{name: m, default: 1, §`+field+`: {}}`, `metric "m": field "`+field+`" is not available in this version`)
 	}
@@ -46,9 +46,9 @@ func TestMetricErrors(t *testing.T) {
 	f(`§{name: m, value: object.v, states: [A]}`, `metric "m": states and stateLabel belong to type stateSet`)
 	f(`§{name: m, value: object.v, stateLabel: s}`, `metric "m": states and stateLabel belong to type stateSet`)
 
-	f(`{name: m, value: object.v, labels: {§"a b": object.x}}`, `metric "m": label name "a b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?`)
-	f(`{name: m, value: object.v, labels: {§"": object.x}}`, `metric "m": label name "" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "_"?`)
-	f(`{name: m, value: object.v, commonLabels: {§a/b: x}}`, `metric "m": label name "a/b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?`)
+	f(`{name: m, value: object.v, labels: {§"a b": object.x}}`, `metric "m": "a b" is no label name (letters, digits and _, not starting with a digit or __), did you mean "a_b"?`)
+	f(`{name: m, value: object.v, labels: {§"": object.x}}`, `metric "m": "" is no label name (letters, digits and _, not starting with a digit or __), did you mean "_"?`)
+	f(`{name: m, value: object.v, commonLabels: {§a/b: x}}`, `metric "m": "a/b" is no label name (letters, digits and _, not starting with a digit or __), did you mean "a_b"?`)
 	f(`{name: m, value: object.v, labelsFromPath: {§x: [a, "[Ready]"]}}`, `metric "m": labelsFromPath "x": path segment "[Ready]": a lookup in a list is written [key=value]`)
 	f(`{name: m, value: object.v, labelsFromPath: {§"x_*": [a]}}`, `metric "m": labelsFromPath "x_*": write spread: [{from: ...}] in a metric of this form`)
 }
@@ -118,14 +118,13 @@ spec:
   - groupVersionKind: {group: g, kind: K}
     §metricPrefix: x
     metrics:
-    - §name: m
+    - name: m
       labels:
         §a-b: object.x
   - §{}
 `, `unknown field "extra"
 unknown field "metricPrefix", did you mean "metricNamePrefix"?
-metric "m": the metric has neither a value nor a default
-metric "m": label name "a-b" does not match [a-zA-Z_][a-zA-Z0-9_]*, did you mean "a_b"?
+metric "m": "a-b" is no label name (letters, digits and _, not starting with a digit or __), did you mean "a_b"?
 the resource has no groupVersionKind.kind
 `)
 	checkFindings(t, doc(`{name: m, value: §x.y, labels: {a: §z.y}}, §{name: m n, value: object§.}`), `

@@ -10,6 +10,25 @@ import (
 // A family's number is its index here. The slice must not be changed.
 func (s *Set) Families() []metric.Desc { return s.families }
 
+// Labels returns the names of the labels that rules in the new form give to a
+// family, and whether it has one for each key of a map as well.
+func (s *Set) Labels(family int) (labels []string, spread bool) {
+	for _, r := range s.resources {
+		for i := range r.metrics {
+			f, ok := r.metrics[i].eval.(*form)
+			if !ok || r.metrics[i].family != family {
+				continue
+			}
+			spread = spread || len(f.spreads) > 0
+			for _, l := range f.labels {
+				labels = append(labels, l.name)
+			}
+		}
+	}
+	slices.Sort(labels)
+	return slices.Compact(labels), spread
+}
+
 // Kinds returns what the resources of the set ask for, each once, in rule
 // order. A kind may be "*", for every kind of the group; an empty version
 // stands for the best one that is served.

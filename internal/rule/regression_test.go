@@ -8,7 +8,7 @@ import (
 )
 
 // TestEmptyStateTwice lists the empty state twice, by which a series is there
-// twice (rule-grammar.md, Expressions: the first stays, the other is counted).
+// twice.
 // Other states are an error at load.
 func TestEmptyStateTwice(t *testing.T) {
 	set, findings := compile(doc(`{name: m, type: stateSet, stateLabel: s, states: [A, "", ""], value: object.v}`))
@@ -21,7 +21,7 @@ func TestEmptyStateTwice(t *testing.T) {
 }
 
 // TestLabelsFromPathOfBothForms has labels of a resource, which are those of
-// kube-state-metrics: the match rule of crs.md 1.7 holds for both forms of the
+// kube-state-metrics: their match rule holds for both forms of the
 // entry's metrics.
 func TestLabelsFromPathOfBothForms(t *testing.T) {
 	f := func(path, want string) {
@@ -50,7 +50,7 @@ spec:
 
 // TestDocumentLabelBelowAbsentPath has a label of the document and, of the same
 // name, one of the resource from a path that is absent. A label that is absent
-// is omitted, so that the lower one stays (crs.md 1.8); a common label does not
+// is omitted, so that the lower one stays; a common label does not
 // get in the way either.
 func TestDocumentLabelBelowAbsentPath(t *testing.T) {
 	got := eval(t, `
@@ -72,7 +72,7 @@ spec:
 }
 
 // TestLongExponents has exponents of four digits and more, which quantities may
-// have (crs.md 1.9: quantities come before floats): what is too large is
+// have: what is too large is
 // infinite, what is too small is one nano. That they take minutes to compute is
 // no reason for another result.
 func TestLongExponents(t *testing.T) {
