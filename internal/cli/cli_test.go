@@ -122,6 +122,14 @@ spec:
     - name: status
       value: objekt.status.ready
 `)
+	write(t, dir, "reserved.yaml", `apiVersion: kubevitals.io/v1alpha1
+kind: MetricRules
+spec:
+  resources:
+  - groupVersionKind: {group: example.com, kind: Foo}
+    labels: {name: object.metadata.name}
+    metrics: [{name: gateway_metrics_up, value: "1"}, {name: kubevitals_x, value: "1"}, {name: go_x, value: "1"}]
+`)
 	f := func(want string, args ...string) {
 		t.Helper()
 		r := run(t, nil, append([]string{"eval"}, args...)...)
@@ -136,6 +144,10 @@ spec:
 	f(`typo.yaml:8:7: metric "status": unknown field "forEech", did you mean "forEach"?`, "--rules", filepath.Join(dir, "typo.yaml"), "-")
 	f(`cel.yaml:8:14: metric "status": expression "objekt.status.ready": unknown name "objekt": in scope are object, gvk, did you mean "object"?`,
 		"--rules", filepath.Join(dir, "cel.yaml"), "-")
+	f(`reserved.yaml:7:15: metric "gateway_metrics_up": the name gateway_metrics_up is taken: it is a metric of Kubevitals about itself`,
+		"--rules", filepath.Join(dir, "reserved.yaml"), "-")
+	f(`the name kubevitals_x is taken`, "--rules", filepath.Join(dir, "reserved.yaml"), "-")
+	f(`the name go_x is taken`, "--rules", filepath.Join(dir, "reserved.yaml"), "-")
 	f(`no such file`, "--rules", filepath.Join(dir, "missing.yaml"), "-")
 	f(`--enable: no rule has the group "x"`, "--enable", "x", "-")
 	f(`--format "xml": expected prometheus, openmetrics or json`, "--format", "xml", "-")

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,32 +156,45 @@ func TestScrapeModeIsFresh(t *testing.T) {
 	}
 }
 
-// TestScrapesAreShared lets several scrapers come at once.
+// TestScrapesAreShared lets several scrapers come while one is being answered,
+// and ask for different formats.
 func TestScrapesAreShared(t *testing.T) {
-	p := state(t, "--collect=scrape")
-	p.scrape(t)
-	mark, err := control.Mark()
-	if err != nil {
-		t.Skip(err)
+	proxy := newFaultProxy(t, control)
+	p := start(t, "state", "--pprof", "--collect=scrape", "--kubeconfig", proxy.kubeconfig)
+	p.waitReady(t)
+
+	const scrapers = 6
+	release, arrived := make(chan struct{}), make(chan struct{}, scrapers)
+	proxy.set(fault{resource: "httproutes", answer: func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		status(http.StatusInternalServerError, "InternalError")(w, r)
+	}})
+	codes := make(chan int, scrapers)
+	scrape := func(accept string) {
+		code, _ := p.get(t, "/metrics", http.Header{"Accept": {accept}})
+		codes <- code
 	}
-	const scrapers = 5
-	var wg sync.WaitGroup
+	go scrape("text/plain")
+	<-arrived // it is under way
+	for i := range scrapers - 1 {
+		go scrape([]string{"text/plain", "application/openmetrics-text"}[i%2])
+	}
+	poll(t, "all scrapes to have come", func() error {
+		_, body := p.get(t, "/debug/pprof/goroutine?debug=2", nil)
+		if n := strings.Count(string(body), ".serveMetrics("); n != scrapers {
+			return fmt.Errorf("%d are being served", n)
+		}
+		return nil
+	})
+	close(release)
 	for range scrapers {
-		wg.Go(func() {
-			if code, _ := p.get(t, "/metrics", nil); code != http.StatusOK {
-				t.Errorf("status %d", code)
-			}
-		})
-	}
-	wg.Wait()
-	discoveries := 0
-	for _, r := range requests(t, control, mark) {
-		if r.URI == "/apis" {
-			discoveries++
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("status %d", code)
 		}
 	}
-	if discoveries >= scrapers {
-		t.Errorf("%d scrapes at once made %d discoveries: none was shared", scrapers, discoveries)
+	if n := 1 + len(arrived); n != 1 {
+		t.Errorf("%d scrapes at once listed a kind %d times, want once", scrapers, n)
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/kubevitals/kubevitals/test/controlplane"
 )
 
+// proxyPath is where the proxy serves the API, as those of cluster managers do.
+const proxyPath = "/k8s/clusters/c-1"
+
 // faultProxy stands between kubevitals and a real API server and answers some
 // requests in its place.
 type faultProxy struct {
@@ -27,7 +30,7 @@ type faultProxy struct {
 
 // fault answers the requests that it is for.
 type fault struct {
-	resource string // plural name
+	resource string // plural name, or apis for discovery
 	watch    bool   // watches, else lists
 	times    int    // how often; 0 for always
 	answer   http.HandlerFunc
@@ -50,13 +53,13 @@ func newFaultProxy(t *testing.T, c *controlplane.ControlPlane) *faultProxy {
 		FlushInterval: -1,
 	}
 	p := &faultProxy{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.StripPrefix(proxyPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if answer := p.take(r); answer != nil {
 			answer(w, r)
 			return
 		}
 		reverse.ServeHTTP(w, r)
-	}))
+	})))
 	t.Cleanup(func() {
 		server.CloseClientConnections() // watches never end by themselves
 		server.Close()
@@ -66,7 +69,7 @@ kind: Config
 clusters: [{name: proxy, cluster: {server: %q}}]
 contexts: [{name: proxy, context: {cluster: proxy}}]
 current-context: proxy
-`, server.URL))
+`, server.URL+proxyPath))
 	return p
 }
 
