@@ -122,9 +122,9 @@ func documents(data []byte) [][]byte {
 
 func decodeDocument(document []byte) ([]map[string]any, error) {
 	// JSON is YAML, but much faster to read as what it is.
-	if values, err := decodeJSON(document); err == nil {
+	if values, err := decodeJSON(document); err == nil || len(values) > 0 {
 		var objects []map[string]any
-		var errs []error
+		errs := []error{err}
 		for _, v := range values {
 			found, err := flatten(v)
 			objects, errs = append(objects, found...), append(errs, err)
@@ -145,7 +145,7 @@ func decodeDocument(document []byte) ([]map[string]any, error) {
 	return flatten(v)
 }
 
-// decodeJSON reads a stream of JSON objects.
+// decodeJSON reads a stream of JSON objects, as far as it is one.
 func decodeJSON(data []byte) ([]any, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 		return nil, errors.New("not JSON")
@@ -157,12 +157,12 @@ func decodeJSON(data []byte) ([]any, error) {
 		if errors.Is(err, io.EOF) {
 			return values, nil
 		}
-		if err != nil {
-			return nil, err
-		}
 		var v any
-		if err := utiljson.Unmarshal(raw, &v); err != nil {
-			return nil, err
+		if err == nil {
+			err = utiljson.Unmarshal(raw, &v)
+		}
+		if err != nil {
+			return values, fmt.Errorf("not valid JSON after %d values: %w", len(values), err)
 		}
 		values = append(values, v)
 	}

@@ -48,7 +48,7 @@ func TestReadObjects(t *testing.T) {
 	const j1, j2 = `{"apiVersion": "v1", "kind": "J", "metadata": {"name": "1"}}`, `{"apiVersion": "v1", "kind": "J", "metadata": {"name": "2"}}`
 	f(j1+"\n"+j2, "J/1 J/2", "")
 	f(j1+j2+"\n---\n"+a, "J/1 J/2 A/a", "")
-	f(j1+"\n{broken", "", "document 1: not valid YAML")
+	f(j1+"\n{broken", "J/1", "document 1: not valid JSON after 1 values")
 	f("--- "+a+"\n--- # second\n"+b, "A/a B/b", "")
 	f("---\r\n"+a+"\r\n---\r\n"+b, "A/a B/b", "")
 	f("apiVersion: v1\nkind: List\nitems: ["+a+", 7, "+b+"]", "A/a B/b", "item 1: not a Kubernetes object")

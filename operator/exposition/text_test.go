@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -123,29 +124,37 @@ func TestAppendHeader(t *testing.T) {
 		"# TYPE a_seconds_total gauge\n") // no unit for a name that does not end in it
 }
 
-func TestMetadataName(t *testing.T) {
-	f := func(name string, typ metric.Type, openMetrics string) {
+// TestDisambiguate writes families as "name type", before and after.
+func TestDisambiguate(t *testing.T) {
+	types := map[string]metric.Type{"gauge": metric.Gauge, "counter": metric.Counter, "info": metric.Info, "unknown": metric.Unknown}
+	f := func(families, want string) {
 		t.Helper()
-		d := metric.Desc{Name: name, Type: typ}
-		if got := exposition.MetadataName(exposition.Text, d); got != name {
-			t.Errorf("text: %s %s is called %s", typ, name, got)
+		check := func(format exposition.Format, want string) {
+			t.Helper()
+			var descs []*metric.Desc
+			for family := range strings.SplitSeq(families, ", ") {
+				name, typ, _ := strings.Cut(family, " ")
+				descs = append(descs, &metric.Desc{Name: name, Type: types[typ]})
+			}
+			exposition.Disambiguate(format, descs)
+			var got []string
+			for _, d := range descs {
+				got = append(got, d.Name+" "+d.Type.String())
+			}
+			if joined := strings.Join(got, ", "); joined != want {
+				t.Errorf("format %d: %s becomes %s, want %s", format, families, joined, want)
+			}
 		}
-		if got := exposition.MetadataName(exposition.OpenMetrics, d); got != openMetrics {
-			t.Errorf("OpenMetrics: %s %s is called %s, want %s", typ, name, got, openMetrics)
-		}
+		check(exposition.OpenMetrics, want)
+		check(exposition.Text, families)
 	}
-	f("a", metric.Gauge, "a")
-	f("a", metric.Counter, "a")
-	f("a", metric.Info, "a")
-	f("a_total", metric.Counter, "a")
-	f("a_info", metric.Info, "a")
-	f("a_total", metric.Gauge, "a_total")
-	f("a_info", metric.Counter, "a_info")
-	f("a_total", metric.Info, "a_total")
-	f("a_total", metric.Unknown, "a_total")
-	f("a_info", metric.StateSet, "a_info")
-	f("_total", metric.Counter, "_total")
-	f("_info", metric.Info, "_info")
+	f("a gauge, b_total counter, c_info info", "a gauge, b_total counter, c_info info")
+	f("a gauge, a_total counter", "a gauge, a_total unknown")
+	f("a_total counter, a gauge", "a_total unknown, a gauge")
+	f("a gauge, a_info info", "a gauge, a_info gauge")
+	f("a_info info, a_total counter", "a_info info, a_total unknown")
+	f("a_total counter, a_info info", "a_total counter, a_info gauge")
+	f("a counter, a_total counter", "a counter, a_total unknown")
 }
 
 func TestAppendHeaderAppends(t *testing.T) {

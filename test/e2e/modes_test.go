@@ -28,19 +28,26 @@ func TestSameBytes(t *testing.T) {
 	if err := control.Apply(t.Context(), demoObjects(t)); err != nil {
 		t.Fatal(err)
 	}
-	watch := gatewayFamilies(state(t).scrape(t))
-	scrape := gatewayFamilies(state(t, "--collect=scrape").scrape(t))
-	dump := dumpAll(t)
-	files := gatewayFamilies(start(t, "state", "--from", dump).scrape(t))
-
-	if n := strings.Count(watch, "\n"); n < 400 {
-		t.Fatalf("only %d lines:\n%s", n, watch)
+	watch, scrape := state(t), state(t, "--collect=scrape")
+	files := start(t, "state", "--from", dumpAll(t))
+	for _, accept := range []string{"text/plain", "application/openmetrics-text"} {
+		families := func(p *process) string {
+			_, body := p.get(t, "/metrics", http.Header{"Accept": {accept}})
+			return gatewayFamilies(string(body))
+		}
+		want := families(watch)
+		if n := strings.Count(want, "\n"); n < 400 {
+			t.Fatalf("only %d lines:\n%s", n, want)
+		}
+		if diff := cmp.Diff(want, families(scrape)); diff != "" {
+			t.Errorf("%s, -watch +scrape:\n%s", accept, diff)
+		}
+		if diff := cmp.Diff(want, families(files)); diff != "" {
+			t.Errorf("%s, -watch +files:\n%s", accept, diff)
+		}
 	}
-	if diff := cmp.Diff(watch, scrape); diff != "" {
-		t.Errorf("-watch +scrape:\n%s", diff)
-	}
-	if diff := cmp.Diff(watch, files); diff != "" {
-		t.Errorf("-watch +files:\n%s", diff)
+	if diff := cmp.Diff(gatewayFamilies(watch.scrape(t)), gatewayFamilies(scrape.scrape(t))); diff != "" {
+		t.Errorf("compressed, -watch +scrape:\n%s", diff)
 	}
 }
 
