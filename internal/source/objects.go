@@ -109,7 +109,7 @@ func documents(data []byte) [][]byte {
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
-		if line := data[at:end]; bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0) {
+		if line := data[at:end]; bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || strings.IndexByte(" \t\r\n", line[3]) >= 0) {
 			if len(bytes.TrimSpace(data[start:at])) > 0 {
 				out = append(out, data[start:at])
 			}
