@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kubevitals/kubevitals/test/controlplane"
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // TestCRDsComeAndGo installs, changes and removes CRDs under a running process.
@@ -20,18 +21,18 @@ func TestCRDsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Stop() })
-	processes := map[string]*process{
+	processes := map[string]*program.Process{
 		"watch":  start(t, "state", "--kubeconfig", c.Kubeconfig()),
 		"scrape": start(t, "state", "--collect=scrape", "--kubeconfig", c.Kubeconfig()),
 	}
 	everywhere := func(what string, check func(text string) error) {
 		t.Helper()
 		for mode, p := range processes {
-			poll(t, mode+": "+what, func() error { return check(p.scrape(t)) })
+			program.Poll(t, mode+": "+what, func() error { return check(scrape(t, p)) })
 		}
 	}
 	for _, p := range processes {
-		p.waitReady(t)
+		p.WaitReady(t)
 	}
 	everywhere("a cluster without Gateway API is no failure", func(text string) error {
 		if n := len(lines(text, "kubevitals_state_kind_up{")); n > 0 {

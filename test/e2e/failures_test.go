@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // has fails unless the exposition has a line.
@@ -37,22 +39,22 @@ func TestUnreachableAtStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := start(t, "state", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
-		poll(t, "a scrape that says so", func() error {
-			text := p.scrape(t)
+		program.Poll(t, "a scrape that says so", func() error {
+			text := scrape(t, p)
 			return errors.Join(has(text, "gateway_metrics_up 0"), has(text, "kubevitals_state_source_up 0"))
 		})
-		if code, body := p.get(t, "/readyz", nil); code != http.StatusServiceUnavailable {
+		if code, body := p.Get(t, "/readyz", nil); code != http.StatusServiceUnavailable {
 			t.Errorf("%s: ready without an API server: %d %s", mode, code, body)
 		}
-		if code, _ := p.get(t, "/livez", nil); code != http.StatusOK {
+		if code, _ := p.Get(t, "/livez", nil); code != http.StatusOK {
 			t.Errorf("%s: not live: %d", mode, code)
 		}
 		if err := c.StartAPIServer(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		p.waitReady(t)
-		poll(t, "the route", func() error {
-			text := p.scrape(t)
+		p.WaitReady(t)
+		program.Poll(t, "the route", func() error {
+			text := scrape(t, p)
 			if len(lines(text, "gatewayapi_httproute_created{")) != 1 {
 				return errors.New("no route")
 			}
@@ -66,27 +68,27 @@ func TestRestartedAPIServer(t *testing.T) {
 	c := ownControlPlane(t, "standard")
 	apply(t, c, routes("shop", 3))
 	watch := start(t, "state", "--kubeconfig", c.Kubeconfig())
-	scrape := start(t, "state", "--collect=scrape", "--kubeconfig", c.Kubeconfig())
-	watch.waitReady(t)
-	count := func(p *process, want int) error {
-		if got := len(lines(p.scrape(t), "gatewayapi_httproute_created{")); got != want {
+	scraped := start(t, "state", "--collect=scrape", "--kubeconfig", c.Kubeconfig())
+	watch.WaitReady(t)
+	count := func(p *program.Process, want int) error {
+		if got := len(lines(scrape(t, p), "gatewayapi_httproute_created{")); got != want {
 			return fmt.Errorf("%d routes, want %d", got, want)
 		}
 		return nil
 	}
-	if err := errors.Join(count(watch, 3), count(scrape, 3)); err != nil {
+	if err := errors.Join(count(watch, 3), count(scraped, 3)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.KillAPIServer(); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "up to be 0", func() error {
-		text := watch.scrape(t)
+	program.Poll(t, "up to be 0", func() error {
+		text := scrape(t, watch)
 		return errors.Join(has(text, "gateway_metrics_up 0"), has(text, routeError("unreachable")),
-			has(scrape.scrape(t), "gateway_metrics_up 0"))
+			has(scrape(t, scraped), "gateway_metrics_up 0"))
 	})
 	// Watched objects stay, with their age told; a scrape serves what it got: nothing.
-	if err := errors.Join(count(watch, 3), count(scrape, 0)); err != nil {
+	if err := errors.Join(count(watch, 3), count(scraped, 0)); err != nil {
 		t.Error(err)
 	}
 	if err := c.StartAPIServer(t.Context()); err != nil {
@@ -97,8 +99,8 @@ func TestRestartedAPIServer(t *testing.T) {
 		t.Error(err)
 	}
 	apply(t, c, routes("late", 1))
-	for _, p := range []*process{watch, scrape} {
-		poll(t, "recovery", func() error { return errors.Join(has(p.scrape(t), "gateway_metrics_up 1"), count(p, 4)) })
+	for _, p := range []*program.Process{watch, scraped} {
+		program.Poll(t, "recovery", func() error { return errors.Join(has(scrape(t, p), "gateway_metrics_up 1"), count(p, 4)) })
 	}
 }
 
@@ -129,9 +131,9 @@ subjects: [{kind: ServiceAccount, namespace: forbidden, name: forbidden}]
 	kubeconfig := serviceAccount(t, name, name)
 	for _, mode := range []string{"watch", "scrape"} {
 		p := start(t, "state", "--collect="+mode, "--kubeconfig", kubeconfig)
-		p.waitReady(t)
-		poll(t, mode+": the state of the kinds", func() error {
-			text := p.scrape(t)
+		p.WaitReady(t)
+		program.Poll(t, mode+": the state of the kinds", func() error {
+			text := scrape(t, p)
 			err := errors.Join(has(text, routeDown), has(text, routeError("forbidden")), has(text, "gateway_metrics_up 0"))
 			if len(lines(text, "gatewayapi_gateway_info{")) < 4 {
 				err = errors.Join(err, errors.New("the gateways are missing"))
@@ -164,10 +166,10 @@ func TestGone(t *testing.T) {
 	apply(t, control, routes("gone", 1))
 	proxy.set(fault{"httproutes", true, 3, status(http.StatusGone, "Expired")})
 	p := start(t, "state", "--kubeconfig", proxy.kubeconfig)
-	p.waitReady(t)
+	p.WaitReady(t)
 	apply(t, control, []*unstructured.Unstructured{route("gone", "second")})
-	poll(t, "both routes", func() error {
-		text := p.scrape(t)
+	program.Poll(t, "both routes", func() error {
+		text := scrape(t, p)
 		if n := len(lines(text, "gatewayapi_httproute_created{", `namespace="gone"`)); n != 2 {
 			return fmt.Errorf("%d routes", n)
 		}
@@ -183,7 +185,7 @@ func TestScrapeModeFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, "state", "--collect=scrape", "--kubeconfig", proxy.kubeconfig)
-	p.waitReady(t)
+	p.WaitReady(t)
 	for _, c := range []struct {
 		reason string
 		answer http.HandlerFunc
@@ -193,7 +195,7 @@ func TestScrapeModeFaults(t *testing.T) {
 		{"timeout", hang},
 	} {
 		proxy.set(fault{resource: "httproutes", answer: c.answer})
-		code, body := p.get(t, "/metrics", http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {"3"}})
+		code, body := p.Get(t, "/metrics", http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {"3"}})
 		text := string(body)
 		if code != http.StatusOK {
 			t.Errorf("%s: status %d", c.reason, code)
@@ -206,7 +208,7 @@ func TestScrapeModeFaults(t *testing.T) {
 			t.Errorf("%s: gateways are missing or routes are served", c.reason)
 		}
 		proxy.set()
-		if err := has(p.scrape(t), "gateway_metrics_up 1"); err != nil {
+		if err := has(scrape(t, p), "gateway_metrics_up 1"); err != nil {
 			t.Errorf("after %s: %v", c.reason, err)
 		}
 	}

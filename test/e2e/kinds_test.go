@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubevitals/kubevitals/test/controlplane"
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // One test for each kind, as the RFC asks. The flipped condition is the only one
@@ -149,8 +150,8 @@ func testKind(t *testing.T, kind string, c change) {
 	created := creationTimes(t, first)
 	served := func(want string) {
 		t.Helper()
-		poll(t, "the samples of "+kind, func() error {
-			text := exposition(p.scrape(t), func(sample string) bool { return isOf(first, sample) })
+		program.Poll(t, "the samples of "+kind, func() error {
+			text := exposition(scrape(t, p), func(sample string) bool { return isOf(first, sample) })
 			if diff := cmp.Diff(lines(want), lines(hideCreated(text, created))); diff != "" {
 				return fmt.Errorf("-want +got:\n%s", diff)
 			}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // TestManyRoutes serves 10,000 HTTPRoutes, on each of which two controllers
@@ -21,7 +23,7 @@ func TestManyRoutes(t *testing.T) {
 	const n = 10_000
 	c := ownControlPlane(t, "standard")
 	plain := filepath.Join(t.TempDir(), "kubevitals") // the race detector would be measured instead
-	if err := build(plain); err != nil {
+	if err := program.Build(t.Context(), plain); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10 { // a thousand in each of ten namespaces
@@ -29,10 +31,10 @@ func TestManyRoutes(t *testing.T) {
 	}
 	for _, mode := range []string{"watch", "scrape"} {
 		began := time.Now()
-		p := startBinary(t, plain, "state", "--pprof", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
-		p.waitReady(t)
+		p := program.Start(t, plain, "state", "--pprof", "--collect="+mode, "--kubeconfig", c.Kubeconfig())
+		p.WaitReady(t)
 		ready := time.Since(began)
-		if err := complete(p.scrape(t), n); err != nil {
+		if err := complete(scrape(t, p), n); err != nil {
 			t.Error(err)
 		}
 		var size int
@@ -40,7 +42,7 @@ func TestManyRoutes(t *testing.T) {
 		for range 5 {
 			for _, encoding := range []string{"gzip", "identity"} {
 				start := time.Now()
-				_, body := p.get(t, "/metrics", http.Header{"Accept-Encoding": {encoding}})
+				_, body := p.Get(t, "/metrics", http.Header{"Accept-Encoding": {encoding}})
 				if took := time.Since(start); times[encoding] == 0 || took < times[encoding] {
 					times[encoding] = took
 				}
@@ -72,9 +74,9 @@ var heapAlloc = regexp.MustCompile(`(?m)^go_memstats_heap_alloc_bytes .*$`)
 
 // memory returns the resident memory of a process, now and at its peak, and the
 // live heap, after a garbage collection.
-func memory(t *testing.T, p *process) string {
+func memory(t *testing.T, p *program.Process) string {
 	t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
 	if err != nil {
 		return "unknown on " + runtime.GOOS
 	}
@@ -84,7 +86,7 @@ func memory(t *testing.T, p *process) string {
 			out = append(out, strings.Join(strings.Fields(line), " "))
 		}
 	}
-	p.get(t, "/debug/pprof/heap?gc=1", nil)
-	_, body := p.get(t, "/metrics", nil)
+	p.Get(t, "/debug/pprof/heap?gc=1", nil)
+	_, body := p.Get(t, "/metrics", nil)
 	return strings.Join(append(out, heapAlloc.FindString(string(body))), ", ")
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/kubevitals/kubevitals/test/controlplane"
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // control is the control plane of all tests, with the experimental CRDs of the
@@ -31,7 +31,7 @@ func testMain(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "kubevitals")
-	if err := build(binary, "-race"); err != nil {
+	if err := program.Build(context.Background(), binary, "-race"); err != nil {
 		return fail(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
@@ -50,17 +50,6 @@ func testMain(m *testing.M) int {
 func fail(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-// build builds the program from the tree that this module is part of.
-func build(to string, flags ...string) error {
-	args := append([]string{"build", "-o", to}, flags...)
-	cmd := exec.Command("go", append(args, "./cmd/kubevitals")...)
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building kubevitals: %w\n%s", err, out)
-	}
-	return nil
 }
 
 func startControlPlane(ctx context.Context, channel string) (*controlplane.ControlPlane, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubevitals/kubevitals/test/controlplane"
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 func demoObjects(t *testing.T) []byte {
@@ -28,25 +29,25 @@ func TestSameBytes(t *testing.T) {
 	if err := control.Apply(t.Context(), demoObjects(t)); err != nil {
 		t.Fatal(err)
 	}
-	watch, scrape := state(t), state(t, "--collect=scrape")
+	watched, listed := state(t), state(t, "--collect=scrape")
 	files := start(t, "state", "--from", dumpAll(t))
 	for _, accept := range []string{"text/plain", "application/openmetrics-text"} {
-		families := func(p *process) string {
-			_, body := p.get(t, "/metrics", http.Header{"Accept": {accept}})
+		families := func(p *program.Process) string {
+			_, body := p.Get(t, "/metrics", http.Header{"Accept": {accept}})
 			return gatewayFamilies(string(body))
 		}
-		want := families(watch)
+		want := families(watched)
 		if n := strings.Count(want, "\n"); n < 400 {
 			t.Fatalf("only %d lines:\n%s", n, want)
 		}
-		if diff := cmp.Diff(want, families(scrape)); diff != "" {
+		if diff := cmp.Diff(want, families(listed)); diff != "" {
 			t.Errorf("%s, -watch +scrape:\n%s", accept, diff)
 		}
 		if diff := cmp.Diff(want, families(files)); diff != "" {
 			t.Errorf("%s, -watch +files:\n%s", accept, diff)
 		}
 	}
-	if diff := cmp.Diff(gatewayFamilies(watch.scrape(t)), gatewayFamilies(scrape.scrape(t))); diff != "" {
+	if diff := cmp.Diff(gatewayFamilies(scrape(t, watched)), gatewayFamilies(scrape(t, listed))); diff != "" {
 		t.Errorf("compressed, -watch +scrape:\n%s", diff)
 	}
 }
@@ -74,7 +75,7 @@ func dumpAll(t *testing.T) (file string) {
 func TestScrapeModeRequests(t *testing.T) {
 	c := ownControlPlane(t, "standard")
 	p := start(t, "state", "--collect=scrape", "--kubeconfig", c.Kubeconfig())
-	p.scrape(t) // the first discovery cannot be conditional
+	scrape(t, p) // the first discovery cannot be conditional
 
 	served := []string{
 		"backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "listenersets", "referencegrants",
@@ -86,7 +87,7 @@ func TestScrapeModeRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := p.scrape(t)
+		text := scrape(t, p)
 		if got := len(lines(text, "gatewayapi_httproute_created{")); got != objects {
 			t.Errorf("%d routes are served, want %d", got, objects)
 		}
@@ -121,8 +122,8 @@ func TestScrapeModeRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		p.get(t, "/", nil)
-		p.get(t, "/readyz", nil)
+		p.Get(t, "/", nil)
+		p.Get(t, "/readyz", nil)
 	}
 	if idle := requests(t, c, mark); len(idle) > 0 {
 		t.Errorf("requests between scrapes: %v", idle)
@@ -151,13 +152,13 @@ func TestScrapeModeIsFresh(t *testing.T) {
 	for i := range rounds {
 		name := fmt.Sprintf("fresh-%03d", i)
 		apply(t, control, routes(name, 1))
-		if len(lines(p.scrape(t), "gatewayapi_httproute_created{", `namespace="`+name+`"`)) != 1 {
+		if len(lines(scrape(t, p), "gatewayapi_httproute_created{", `namespace="`+name+`"`)) != 1 {
 			t.Fatalf("round %d: a route that was there before the scrape is missing", i)
 		}
 		if _, err := control.Kubectl(t.Context(), "delete", "httproute", "--namespace", name, "route-00000", "--wait=false"); err != nil {
 			t.Fatal(err)
 		}
-		if len(lines(p.scrape(t), `namespace="`+name+`"`)) != 0 {
+		if len(lines(scrape(t, p), `namespace="`+name+`"`)) != 0 {
 			t.Fatalf("round %d: a route that was deleted before the scrape is still served", i)
 		}
 	}
@@ -168,7 +169,7 @@ func TestScrapeModeIsFresh(t *testing.T) {
 func TestScrapesAreShared(t *testing.T) {
 	proxy := newFaultProxy(t, control)
 	p := start(t, "state", "--pprof", "--collect=scrape", "--kubeconfig", proxy.kubeconfig)
-	p.waitReady(t)
+	p.WaitReady(t)
 
 	const scrapers = 6
 	release, arrived := make(chan struct{}), make(chan struct{}, scrapers)
@@ -178,17 +179,17 @@ func TestScrapesAreShared(t *testing.T) {
 		status(http.StatusInternalServerError, "InternalError")(w, r)
 	}})
 	codes := make(chan int, scrapers)
-	scrape := func(accept string) {
-		code, _ := p.get(t, "/metrics", http.Header{"Accept": {accept}})
+	ask := func(accept string) {
+		code, _ := p.Get(t, "/metrics", http.Header{"Accept": {accept}})
 		codes <- code
 	}
-	go scrape("text/plain")
+	go ask("text/plain")
 	<-arrived // it is under way
 	for i := range scrapers - 1 {
-		go scrape([]string{"text/plain", "application/openmetrics-text"}[i%2])
+		go ask([]string{"text/plain", "application/openmetrics-text"}[i%2])
 	}
-	poll(t, "all scrapes to have come", func() error {
-		_, body := p.get(t, "/debug/pprof/goroutine?debug=2", nil)
+	program.Poll(t, "all scrapes to have come", func() error {
+		_, body := p.Get(t, "/debug/pprof/goroutine?debug=2", nil)
 		if n := strings.Count(string(body), ".serveMetrics("); n != scrapers {
 			return fmt.Errorf("%d are being served", n)
 		}
@@ -208,12 +209,12 @@ func TestScrapesAreShared(t *testing.T) {
 // TestScrapeCache checks that the RFC's optional cache saves requests.
 func TestScrapeCache(t *testing.T) {
 	p := start(t, "state", "--collect=scrape", "--scrape-cache=1h", "--kubeconfig", control.Kubeconfig())
-	first := p.scrape(t)
+	first := scrape(t, p)
 	mark, err := control.Mark()
 	if err != nil {
 		t.Skip(err)
 	}
-	second := p.scrape(t)
+	second := scrape(t, p)
 	if got := requests(t, control, mark); len(got) > 0 {
 		t.Errorf("requests although the answer is cached: %v", got)
 	}

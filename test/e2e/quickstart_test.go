@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // TestQuickstart applies deploy/quickstart.yaml and runs what its Deployment
@@ -24,9 +26,9 @@ func TestQuickstart(t *testing.T) {
 	kubeconfig := serviceAccount(t, "kubevitals", "kubevitals")
 	for _, mode := range []string{"watch", "scrape"} {
 		p := start(t, append(strings.Fields(args), "--kubeconfig", kubeconfig, "--collect", mode)...)
-		p.waitReady(t)
-		poll(t, mode+": all kinds", func() error {
-			text := p.scrape(t)
+		p.WaitReady(t)
+		program.Poll(t, mode+": all kinds", func() error {
+			text := scrape(t, p)
 			err := errors.Join(has(text, "gateway_metrics_up 1"), has(text, routeUp))
 			if got, want := len(lines(text, "kubevitals_state_kind_up{", "} 1")), len(kinds); got != want {
 				err = errors.Join(err, errors.New("not all kinds are up:\n"+strings.Join(lines(text, "kubevitals_state_kind_up{"), "\n")))

@@ -1,11 +1,13 @@
 package queries
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // binary is kubevitals, built with the race detector.
@@ -23,11 +25,8 @@ func testMain(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "kubevitals")
-	// The program is of the tree that this module is part of.
-	cmd := exec.Command("go", "build", "-race", "-o", binary, "./cmd/kubevitals")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building kubevitals: %v\n%s", err, out)
+	if err := program.Build(context.Background(), binary, "-race"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/kubevitals/kubevitals/test/program"
 )
 
 // job is the name of the one scrape configuration.
@@ -39,13 +41,13 @@ type server struct {
 
 	scraped  exposition           // what kubevitals answered
 	registry *prometheus.Registry // of the scrape manager
-	log      *output              // of the scrape manager
+	log      *program.Output      // of the scrape manager
 }
 
 // scrapeOnce scrapes the kubevitals at url as Prometheus does.
 func scrapeOnce(t *testing.T, url string, opts scrapeOptions) *server {
 	t.Helper()
-	s := &server{registry: prometheus.NewRegistry(), log: &output{}}
+	s := &server{registry: prometheus.NewRegistry(), log: &program.Output{}}
 	s.open(t)
 	// The interval is long, and when the manager stops it scrapes once more
 	// without regard to it: so there is no wait for the scrape.
@@ -69,7 +71,7 @@ func scrapeOnce(t *testing.T, url string, opts scrapeOptions) *server {
 	targets <- map[string][]*targetgroup.Group{job: found}
 	ended := make(chan error, 1)
 	go func() { ended <- manager.Run(targets) }()
-	poll(t, "Prometheus to know its target", func() error {
+	program.Poll(t, "Prometheus to know its target", func() error {
 		if len(manager.TargetsActive()[job]) != 1 {
 			return errors.New("no target yet")
 		}

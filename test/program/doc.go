@@ -1,0 +1,2 @@
+// Package program builds kubevitals and runs it as a process of a test.
+package program
