@@ -32,6 +32,11 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.legacy, "custom-resource-state-config-file", "", "CustomResourceStateMetrics file to use, read as kube-state-metrics reads it")
 	flags.StringSliceVar(&f.enable, "enable", nil, "opt-in groups of the rules to switch on")
 	fixedValues(cmd, "catalog", catalog.Names()...)
+	for _, flag := range []string{"rules", "custom-resource-state-config-file"} {
+		if err := cmd.MarkFlagFilename(flag, "yaml", "yml", "json"); err != nil {
+			panic("BUG: " + err.Error())
+		}
+	}
 }
 
 // load compiles the rules that the flags name. Warnings go to w, one line each;

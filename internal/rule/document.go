@@ -52,14 +52,12 @@ func (d *Document) Legacy() bool { return d.Kind == KindCustomResourceStateMetri
 
 // resourceSpec is an entry of spec.resources.
 type resourceSpec struct {
-	pos            *yaml.Node
 	gvk            GVK
 	prefix         *string
 	enable         string
 	labels         []labelSpec
 	commonLabels   []constLabel
 	labelsFromPath []pathLabel
-	errorLogV      string
 	metrics        []metricSpec
 }
 
@@ -213,7 +211,7 @@ func (r Reporter) documentFields(n *yaml.Node, d *Document) {
 }
 
 func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
-	s := resourceSpec{pos: n}
+	var s resourceSpec
 	r.fields(n, legacy, map[string]func(*yaml.Node){
 		"groupVersionKind": func(v *yaml.Node) {
 			r.Fields(v, legacy, map[string]func(*yaml.Node){
@@ -226,7 +224,7 @@ func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
 		"commonLabels":     func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
 		"labelsFromPath":   func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
 		"resourcePlural":   func(*yaml.Node) {}, // the API server knows better
-		"errorLogV":        r.Text(&s.errorLogV),
+		"errorLogV":        func(*yaml.Node) {}, // errors are counted
 		"metrics": func(v *yaml.Node) {
 			r.Each(v, func(item *yaml.Node) { s.metrics = append(s.metrics, r.metric(item, legacy)) })
 		},

@@ -16,7 +16,6 @@ type metricSpec struct {
 	enable           string
 	commonLabels     []constLabel
 	labelsFromPath   []pathLabel
-	errorLogV        string
 
 	each *yaml.Node // the legacy form
 
@@ -41,7 +40,6 @@ type scopeSpec struct {
 }
 
 type spreadSpec struct {
-	pos         *yaml.Node
 	from        exprSpec
 	prefix      string
 	allow, deny []string
@@ -92,7 +90,7 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 		"stateLabel":     own(r.Text(&s.stateLabel)),
 		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
 		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
-		"errorLogV":      r.Text(&s.errorLogV),
+		"errorLogV":      func(*yaml.Node) {}, // errors are counted
 		"each":           func(v *yaml.Node) { s.each = v },
 	}, []string{"age", "aggregate", "limits", "onTransition"})
 	if (*r.list)[before:].Err() == nil { // else what is missing may just be misspelt
@@ -167,7 +165,7 @@ func (r Reporter) scope(n *yaml.Node) scopeSpec {
 }
 
 func (r Reporter) spread(n *yaml.Node) spreadSpec {
-	s := spreadSpec{pos: n}
+	var s spreadSpec
 	r.Fields(n, false, map[string]func(*yaml.Node){
 		"from":   func(v *yaml.Node) { s.from = r.expr(v) },
 		"prefix": r.Text(&s.prefix), "allow": r.globs(&s.allow), "deny": r.globs(&s.deny),

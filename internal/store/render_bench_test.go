@@ -82,6 +82,16 @@ func TestHandWrittenRenderer(t *testing.T) {
 	}
 }
 
+// TestRenderAllocations holds rendering to one allocation for two series.
+func TestRenderAllocations(t *testing.T) {
+	s, program := benchStore(t)
+	route := benchRoute(t)
+	s.render.object(program, route)
+	if n := testing.AllocsPerRun(100, func() { s.render.object(program, route) }); n > 11.0/2 {
+		t.Errorf("%v allocations for 11 series", n)
+	}
+}
+
 // BenchmarkRender renders one HTTPRoute of 11 series by the catalog's rules, and
 // reports the time as a multiple of that of code written for just these lines.
 //
