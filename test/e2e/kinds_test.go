@@ -258,7 +258,7 @@ func creationTimes(t *testing.T, object *unstructured.Unstructured) map[string]i
 }
 
 // hideCreated replaces the value of those samples of creation times that are
-// right by a placeholder, since the .prom files cannot know it.
+// right by "<created>", since the .prom files cannot know it.
 func hideCreated(text string, created map[string]int64) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
