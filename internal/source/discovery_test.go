@@ -82,3 +82,25 @@ func setOf(t *testing.T, kinds ...string) *rule.Set {
 	}
 	return set
 }
+
+// TestSuperseded changes which version is the best one: what was listed as
+// another version is the best one now, and must not be listed twice.
+func TestSuperseded(t *testing.T) {
+	targets := func(kinds ...string) map[slot]target {
+		s := make(served)
+		s.add(&apidiscoveryv2.APIGroupDiscoveryList{Items: []apidiscoveryv2.APIGroupDiscovery{group("a.io", kinds...)}})
+		return s.targets(setOf(t, "{group: a.io, kind: Foo}", "{group: a.io, kind: Foo, version: v1beta1}"))
+	}
+	both, old, none := targets("v1/Foo", "v1beta1/Foo"), targets("v1beta1/Foo"), targets("v1/Other")
+	if len(both) != 2 || len(old) != 1 {
+		t.Fatalf("%d and %d targets, want 2 and 1", len(both), len(old))
+	}
+	for slot, target := range both {
+		if got, want := superseded(target, old), slot.version == "v1beta1"; got != want {
+			t.Errorf("%s is superseded: %v, want %v", target.gvk, got, want)
+		}
+		if superseded(target, none) {
+			t.Errorf("%s is superseded by nothing", target.gvk)
+		}
+	}
+}

@@ -206,6 +206,21 @@ func TestScrapesAreShared(t *testing.T) {
 	}
 }
 
+// TestScrapeCacheKeepsNoFailure fails once: the next scrape asks again.
+func TestScrapeCacheKeepsNoFailure(t *testing.T) {
+	proxy := newFaultProxy(t, control)
+	p := start(t, "state", "--collect=scrape", "--scrape-cache=1h", "--kubeconfig", proxy.kubeconfig)
+	p.WaitReady(t)
+	proxy.set(fault{resource: "httproutes", answer: status(http.StatusInternalServerError, "InternalError")})
+	if err := has(scrape(t, p), "gateway_metrics_up 0"); err != nil {
+		t.Error(err)
+	}
+	proxy.set()
+	if err := has(scrape(t, p), "gateway_metrics_up 1"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestScrapeCache checks that the RFC's optional cache saves requests.
 func TestScrapeCache(t *testing.T) {
 	p := start(t, "state", "--collect=scrape", "--scrape-cache=1h", "--kubeconfig", control.Kubeconfig())
