@@ -11,28 +11,42 @@ import (
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// source is a collector or a part, and the calls of it that are under way.
+// source is a collector, a source or a part, and the calls of it that are under
+// way.
 type source struct {
-	name       string
-	log        *slog.Logger
-	timeout    time.Duration
-	maxSamples int
-	isPart     bool
-	anyFormat  bool // the part's lines do not depend on the format
-	gather     func(context.Context, exposition.Format) (result, error)
+	name        string
+	log         *slog.Logger
+	timeout     time.Duration
+	minInterval time.Duration
+	serveStale  time.Duration
+	maxSamples  int
+	partial     bool
+	isPart      bool
+	anyFormat   bool // the part's lines do not depend on the format
+	gather      func(context.Context, exposition.Format) (result, error)
 
 	mu       sync.Mutex
 	inflight map[exposition.Format]*call
+	good     map[exposition.Format]kept // filled if somebody may want it
 	stats    sourceStats
 }
 
-// result is what one call gave: samples of a collector or families of a part.
-// Scrapes that share a call share it, and do not change it.
+// result is what one call gave: families of a collector as [tidy] leaves them,
+// or those that a part has rendered. Scrapes that share a call share it, and do
+// not change it.
 type result struct {
-	metrics  []Metric
+	families []metric.Family
 	rendered []exposition.Rendered
+	dropped  [numDropped]uint64
+}
+
+// kept is a result for later.
+type kept struct {
+	result
+	at time.Time
 }
 
 // call is one call of a source.
@@ -66,15 +80,44 @@ type panicError struct {
 
 func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// call starts a call, or joins the one under way, and waits for it until the
-// call's time is over or the scrape's, which ctx carries. base is the context
-// of the Operator: a call must not end because the scrape that began it was
-// hung up, as others may have joined. first says that no other scrape has had
-// this result.
+// call returns what the source gives to a scrape. base is the context of the
+// Operator. first says that no other scrape has had this result.
 func (s *source) call(ctx, base context.Context, f exposition.Format) (r result, first bool, err error) {
 	if !s.isPart || s.anyFormat {
 		f = exposition.Text
 	}
+	if r, ok := s.recall(f, s.minInterval); ok {
+		return r, false, nil
+	}
+	r, first, err = s.ask(ctx, base, f)
+	if err != nil && r.isEmpty() {
+		if stale, ok := s.recall(f, s.serveStale); ok {
+			return stale, false, err
+		}
+	}
+	return r, first, err
+}
+
+func (r *result) isEmpty() bool {
+	return len(r.families)+len(r.rendered) == 0
+}
+
+// recall returns the last good result if it is not older than age.
+func (s *source) recall(f exposition.Format, age time.Duration) (result, bool) {
+	if age <= 0 {
+		return result{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.good[f]
+	return k.result, ok && time.Since(k.at) < age
+}
+
+// ask starts a call, or joins the one under way, and waits for it until the
+// call's time is over or the scrape's, which ctx carries. A call must not end
+// because the scrape that began it was hung up, as others may have joined: its
+// context is that of the Operator.
+func (s *source) ask(ctx, base context.Context, f exposition.Format) (r result, first bool, err error) {
 	for {
 		c, joined := s.join(ctx, base, f)
 		if c == nil {
@@ -201,10 +244,16 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 		return
 	}
 	c.result, c.err = r, err
+	for why, n := range r.dropped {
+		s.stats.dropped[why] += n
+	}
 	if err != nil {
 		s.fail(err)
 	} else {
 		s.stats.err = nil
+		if s.minInterval > 0 || s.serveStale > 0 {
+			s.good[f] = kept{r, time.Now()}
+		}
 	}
 	close(c.done)
 }
@@ -249,8 +298,8 @@ type sourceStats struct {
 	dropped  [numDropped]uint64
 }
 
-func (s *source) drop(why dropped) {
+func (s *source) drop(why dropped, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.dropped[why]++
+	s.stats.dropped[why] += uint64(n)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,58 +20,86 @@ const (
 	Live CheckKind = iota
 	// Ready asks whether the process should be sent requests.
 	Ready
+	// Startup asks whether the process has started. A check that has passed
+	// once is not asked again.
+	Startup
 )
 
 // String returns the path of the route that answers the question.
 func (k CheckKind) String() string {
-	if k == Ready {
+	switch k {
+	case Ready:
 		return "readyz"
+	case Startup:
+		return "startupz"
+	default:
+		return "livez"
 	}
-	return "livez"
 }
 
-// CheckFunc gives a verdict: nil is good. Its context ends after one second;
-// a check that is still running then counts as failed.
+// CheckFunc gives a verdict: nil is good. Its context ends after one second, or
+// what [CheckTimeout] says; a check that is still running then counts as failed.
 type CheckFunc func(ctx context.Context) error
 
-const checkTimeout = time.Second
+// CheckOption changes how a check is asked.
+type CheckOption func(*check)
+
+// CheckTimeout is how long a check may take, instead of one second.
+func CheckTimeout(d time.Duration) CheckOption {
+	return func(c *check) { c.timeout = d }
+}
 
 type check struct {
-	kind CheckKind
-	name string
-	fn   CheckFunc
-
-	mu      sync.Mutex
-	running *checkRun
+	kind    CheckKind
+	name    string
+	timeout time.Duration
+	passed  atomic.Bool
+	run     shared[struct{}]
 }
 
-// checkRun is one run of a check. Requests that come meanwhile share it, so
-// that a check that never returns holds one goroutine.
-type checkRun struct {
-	done chan struct{}
-	err  error // set before done closes
+func newCheck(kind CheckKind, name string, fn CheckFunc) *check {
+	c := &check{kind: kind, name: name, timeout: time.Second}
+	c.run.fn = func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
+	return c
 }
 
-// Check registers a verdict for /livez or /readyz. The routes run all checks of
-// their kind at once and answer 200, or 503 with the names of those that
-// failed; with the query "verbose" they name all, in the manner of the
-// Kubernetes API server. While Run shuts down, /readyz fails.
-func (o *Operator) Check(kind CheckKind, name string, fn CheckFunc) {
+// verdict asks the check, unless it has started for good.
+func (c *check) verdict(ctx context.Context) error {
+	if c.kind == Startup && c.passed.Load() {
+		return nil
+	}
+	_, err := c.run.get(ctx, c.timeout)
+	c.passed.Store(err == nil)
+	return err
+}
+
+// Check registers a verdict for /livez, /readyz or /startupz. The routes run all
+// checks of their kind at once and answer 200, or 503 with the names of those
+// that failed; with the query "verbose" they name all, and "exclude=NAME" leaves
+// one out, in the manner of the Kubernetes API server. While Run shuts down,
+// /readyz fails.
+func (o *Operator) Check(kind CheckKind, name string, fn CheckFunc, opts ...CheckOption) {
+	c := newCheck(kind, name, fn)
+	for _, opt := range opts {
+		opt(c)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.checks = append(o.checks, &check{kind: kind, name: name, fn: fn})
+	o.checks = append(o.checks, c)
 }
 
 func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
 		o.mu.Lock()
-		checks := slices.DeleteFunc(slices.Clone(o.checks), func(c *check) bool { return c.kind != kind })
+		checks := slices.DeleteFunc(slices.Clone(o.checks), func(c *check) bool {
+			return c.kind != kind || slices.Contains(query["exclude"], c.name)
+		})
 		o.mu.Unlock()
 		if kind == Ready {
-			checks = append(checks, &check{kind: Ready, name: "shutdown", fn: o.notStopping})
+			checks = append(checks, newCheck(Ready, "shutdown", o.notStopping))
 		}
 		verdicts := verdicts(r.Context(), checks)
-
 		var body bytes.Buffer
 		failed := false
 		for i, c := range checks {
@@ -78,7 +107,7 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 			case verdicts[i] != nil:
 				failed = true
 				fmt.Fprintf(&body, "[-]%s failed: %v\n", c.name, verdicts[i])
-			case r.URL.Query().Has("verbose"):
+			case query.Has("verbose"):
 				fmt.Fprintf(&body, "[+]%s ok\n", c.name)
 			}
 		}
@@ -88,7 +117,7 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 		case failed:
 			w.WriteHeader(http.StatusServiceUnavailable)
 			fmt.Fprintf(&body, "%s check failed\n", kind)
-		case r.URL.Query().Has("verbose"):
+		case query.Has("verbose"):
 			fmt.Fprintf(&body, "%s check passed\n", kind)
 		default:
 			body.WriteString("ok")
@@ -104,54 +133,13 @@ func (o *Operator) notStopping(context.Context) error {
 	return nil
 }
 
-// verdicts runs checks concurrently and waits for none of them longer than
-// checkTimeout.
+// verdicts asks checks concurrently.
 func verdicts(ctx context.Context, checks []*check) []error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	out := make([]error, len(checks))
 	var wg sync.WaitGroup
 	for i, c := range checks {
-		wg.Go(func() { out[i] = c.run(ctx) })
+		wg.Go(func() { out[i] = c.verdict(ctx) })
 	}
 	wg.Wait()
 	return out
-}
-
-// run waits for a verdict until ctx ends.
-func (c *check) run(ctx context.Context) error {
-	r := c.join()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return errTimeout
-	}
-}
-
-// join returns the run under way, or starts one.
-func (c *check) join() *checkRun {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.running != nil {
-		return c.running
-	}
-	r := &checkRun{done: make(chan struct{})}
-	c.running = r
-	go func() {
-		// Not the request's context: others may have joined.
-		ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
-		defer cancel()
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = panicError{value: p}
-			}
-			c.mu.Lock()
-			c.running = nil
-			c.mu.Unlock()
-			close(r.done)
-		}()
-		r.err = c.fn(ctx)
-	}()
-	return r
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -400,7 +401,7 @@ func TestNamesAreTakenOnce(t *testing.T) {
 		o.Daemon("d", func(context.Context) error { return nil })
 	})
 	f("two routes", "conflicts", func(o *operator.Operator) {
-		o.Expose("/metrics")
+		o.Expose("/metrics", exposition.Prometheus{})
 	})
 	f("route of the operator", "conflicts", func(o *operator.Operator) {
 		o.Handle("GET /livez", http.NotFoundHandler())

@@ -88,7 +88,7 @@ func TestDaemonPausesBetweenRuns(t *testing.T) {
 // one to 2^64.
 func TestDaemonBackoff(t *testing.T) {
 	const daemons, runs = 64, 8
-	f := func(name string, want [runs]time.Duration, opts ...operator.DaemonOption) {
+	f := func(name string, want [runs]time.Duration, opts ...operator.TaskOption) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			o := newOperator(operator.Options{})

@@ -25,7 +25,7 @@ func show(o *operator.Operator, path string) {
 
 func ExampleNew() {
 	op := operator.New(operator.Options{Addr: "127.0.0.1:0"})
-	op.Expose("/metrics")
+	op.Expose("/metrics", exposition.Prometheus{})
 	op.Handle("GET /hello", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "hello\n")
 	}))
@@ -44,7 +44,7 @@ func ExampleNew() {
 func ExampleOperator_Collect() {
 	op := operator.New(operator.Options{})
 	op.SelfMetrics("")
-	op.Expose("/metrics")
+	op.Expose("/metrics", exposition.Prometheus{})
 	op.Collect("queues", func(ctx context.Context, emit func(operator.Metric)) error {
 		for name, depth := range map[string]int{"mail": 3, "build": 0} {
 			emit(operator.Metric{
@@ -85,7 +85,7 @@ func ExampleOperator_AddPart() {
 	}
 	op := operator.New(operator.Options{})
 	op.SelfMetrics("")
-	op.Expose("/metrics")
+	op.Expose("/metrics", exposition.Prometheus{})
 	op.AddPart("objects", readyLines(lines))
 	show(op, "/metrics")
 	// Output:

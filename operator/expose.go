@@ -1,27 +1,47 @@
 package operator
 
 import (
+	"compress/gzip"
 	"context"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// Expose mounts the metrics of all collectors and parts under a path. The
-// format is negotiated: Prometheus' text format, or OpenMetrics when the
-// request prefers it; gzip when the request accepts it.
+// Encoder writes metrics in a format, or in one of several that a request may
+// choose from. [exposition.Prometheus] and [exposition.JSON] are encoders.
+type Encoder interface {
+	// ContentType returns the Content-Type of the answer to a request with this
+	// Accept header.
+	ContentType(accept string) string
+	// Encode writes the families, which are sorted by name, in the format of
+	// that Content-Type. It must not change them. It is called concurrently.
+	Encode(w io.Writer, contentType string, families []metric.Family) error
+}
+
+// Expose mounts the metrics of all collectors, sources and parts under a path,
+// as one encoder writes them; compressed when the request accepts gzip. It may
+// be called for several paths.
 //
 // A scrape's deadline is the one that Prometheus names in the header
 // X-Prometheus-Scrape-Timeout-Seconds, less a tenth (half a second at most) to
-// send the response. The status is 200 even if every collector fails.
-func (o *Operator) Expose(path string) {
-	o.mux.HandleFunc("GET "+path, o.serveMetrics)
+// send the response. The status is 200 even if every collector fails, unless
+// [Strict] says otherwise. The query "name[]=a" leaves out all families but a.
+func (o *Operator) Expose(path string, e Encoder, opts ...RouteOption) {
+	r := newRoute(opts)
+	o.Handle("GET "+path, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		o.serveMetrics(w, req, e, r.strict || req.URL.Query().Get("strict") == "1")
+	}), opts...)
 }
 
-func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request) {
+func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encoder, strict bool) {
 	select {
 	case o.scrapes <- struct{}{}:
 		defer func() { <-o.scrapes }()
@@ -36,29 +56,112 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	// The server's own limit is for routes that do not know how long they take.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + time.Minute))
 
-	format := exposition.Negotiate(strings.Join(r.Header.Values("Accept"), ","))
-	compress := exposition.AcceptsGzip(strings.Join(r.Header.Values("Accept-Encoding"), ","))
-	families := o.gather(ctx, format)
-
-	h := w.Header()
-	h.Set("Content-Type", format.ContentType())
-	h.Add("Vary", "Accept, Accept-Encoding")
-	if compress {
-		h.Set("Content-Encoding", "gzip")
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	x := scrape{
+		contentType: e.ContentType(accept),
+		compress:    exposition.AcceptsGzip(strings.Join(r.Header.Values("Accept-Encoding"), ",")),
+		format:      exposition.Protobuf, // what is gathered as data
+		escaping:    exposition.AllowUTF8,
 	}
+	if p, ok := e.(exposition.Prometheus); ok {
+		x.format, x.escaping = p.Negotiate(accept)
+	} else {
+		x.encoder = e
+	}
+	var errs []error
+	x.families, errs = o.gather(ctx, x.format, x.escaping)
+	if err := errors.Join(errs...); strict && err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	x.choose(r.URL.Query()["name[]"])
+	x.setHeader(w.Header())
 	if r.Method == http.MethodHead {
 		return
 	}
-	x := exposition.NewWriter(w, format, compress)
-	for i := range families {
-		families[i].write(x)
-	}
-	if err := x.Close(); err != nil {
+	if err := x.write(w); err != nil {
 		// Nobody can be told by a status any more; a broken connection tells
 		// the scraper that the exposition is not whole.
 		o.log.Warn("Scrape broke off", "client", r.RemoteAddr, "err", err)
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// scrape is one response.
+type scrape struct {
+	contentType string
+	compress    bool
+	format      exposition.Format
+	escaping    exposition.Escaping
+	encoder     Encoder // nil for an [exposition.Writer]
+	families    []*gathered
+}
+
+func (x *scrape) setHeader(h http.Header) {
+	h.Set("Content-Type", x.contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Add("Vary", "Accept, Accept-Encoding")
+	if x.compress {
+		h.Set("Content-Encoding", "gzip")
+	}
+}
+
+// choose leaves out all families but those named, if any is.
+func (x *scrape) choose(names []string) {
+	if len(names) > 0 {
+		x.families = slices.DeleteFunc(x.families, func(g *gathered) bool { return !slices.Contains(names, g.Name) })
+	}
+}
+
+func (x *scrape) write(w io.Writer) error {
+	if x.encoder != nil {
+		return x.encode(w)
+	}
+	out := exposition.NewWriter(w, x.format, x.compress)
+	for _, g := range x.families {
+		g.write(out)
+	}
+	return out.Close()
+}
+
+// encode writes with an encoder that takes data.
+func (x *scrape) encode(w io.Writer) error {
+	families := data(x.families)
+	if !x.compress {
+		return x.encoder.Encode(w, x.contentType, families)
+	}
+	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.encoder.Encode(z, x.contentType, families), z.Close())
+}
+
+// Families calls all collectors, sources and parts, and returns what they gave,
+// sorted by name, with the self-metrics. The error joins those of the ones that
+// failed. An Operator is thereby a [Source] for another one. A context without
+// a deadline gets that of [Options.ScrapeTimeout].
+func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.opts.ScrapeTimeout)
+		defer cancel()
+	}
+	gathered, errs := o.gather(ctx, exposition.Protobuf, exposition.AllowUTF8)
+	families := data(gathered)
+	for i := range families {
+		families[i].Samples = slices.Clone(families[i].Samples) // others may share them
+	}
+	return families, errors.Join(errs...)
+}
+
+// data returns what was gathered for [exposition.Protobuf].
+func data(families []*gathered) []metric.Family {
+	out := make([]metric.Family, len(families))
+	for i, g := range families {
+		out[i] = g.Family
+	}
+	return out
 }
 
 // maxScrapeTimeout is more than any scraper means; beyond it the header is wrong.

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 func TestExposeHeaders(t *testing.T) {
@@ -105,7 +106,7 @@ func TestExposeMethods(t *testing.T) {
 
 func TestExposeSeveralPaths(t *testing.T) {
 	o := plain()
-	o.Expose("/also")
+	o.Expose("/also", exposition.Prometheus{})
 	o.Collect("c", emits(gauge("a", 1)))
 	if one, two := scrape(t, o), get(o, "/also").Body.String(); one != two || one == "" {
 		t.Errorf("%q and %q, want the same", one, two)

@@ -3,6 +3,7 @@ package operator
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +14,8 @@ import (
 
 // gather calls all sources at once and merges what they gave. Sources count in
 // registration order, whatever the order in which they answered, so that equal
-// input gives equal output.
-func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered {
+// input gives equal output. The errors are those of the sources, in that order.
+func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition.Escaping) ([]*gathered, []error) {
 	o.mu.Lock()
 	sources, base, prefix := slices.Clone(o.sources), o.ctx, o.prefix
 	o.mu.Unlock()
@@ -26,49 +27,54 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format) []*gathered 
 	for i, s := range sources {
 		wg.Go(func() {
 			var first bool
-			results[i], first, errs[i] = s.call(ctx, base, f)
+			var err error
+			if results[i], first, err = s.call(ctx, base, lineFormat(f)); err != nil {
+				errs[i] = fmt.Errorf("collector %q: %w", s.name, err)
+			}
 			owners[i] = owner{s, first}
 		})
 	}
 	wg.Wait()
 
-	m := merge{families: make(map[string]*gathered), prefix: prefix}
+	m := newMerge(prefix, e)
 	for i := range sources {
 		for _, r := range results[i].rendered {
-			m.addRendered(owners[i], r)
+			m.addRendered(owners[i], r, f)
 		}
-		for j := range results[i].metrics {
-			m.addMetric(owners[i], &results[i].metrics[j])
+		for _, family := range results[i].families {
+			m.addFamily(owners[i], family)
 		}
 	}
-	m.deduplicate()
+	m.join()
 	if prefix != "" {
 		m.prefix = ""
-		for _, self := range o.selfMetrics(prefix, sources, errs) {
-			m.addMetric(owner{}, &self)
+		for _, family := range o.selfMetrics(prefix, sources, errs) {
+			m.addFamily(owner{}, family)
 		}
+		m.join()
 	}
 	families := m.sorted()
 	descs := make([]*metric.Desc, len(families))
 	for i := range families {
-		descs[i] = &families[i].desc
+		descs[i] = &families[i].Desc
 	}
 	exposition.Disambiguate(f, descs)
-	return families
+	return families, errs
 }
 
 // gathered is one family on its way into an exposition: either rendered by a
 // part, or put together from the samples of collectors.
 type gathered struct {
-	desc    metric.Desc
-	part    bool
-	chunks  []exposition.Chunk
-	samples []ownedSample
+	metric.Family
+	part   bool // never in protobuf
+	chunks []exposition.Chunk
+	shares []share // of collectors, if it is not a part's
 }
 
-type ownedSample struct {
-	metric.Sample
-	owner owner
+// share is what one source has given to a family.
+type share struct {
+	owner   owner
+	samples []metric.Sample
 }
 
 // owner is the source of something, and whether this scrape counts what is
@@ -78,16 +84,22 @@ type owner struct {
 	counts bool
 }
 
-func (o owner) drop(why dropped) {
-	if o.counts {
-		o.source.drop(why)
+func (o owner) drop(why dropped, n int) {
+	if o.counts && n > 0 {
+		o.source.drop(why, n)
 	}
 }
 
 // merge puts families together. It belongs to one scrape.
 type merge struct {
 	families map[string]*gathered
-	prefix   string // of names that nobody else may use; empty for none
+	series   map[string]*gathered // by the names of their series
+	prefix   string               // of names that nobody else may use; empty for none
+	escaping exposition.Escaping
+}
+
+func newMerge(prefix string, e exposition.Escaping) *merge {
+	return &merge{families: make(map[string]*gathered), series: make(map[string]*gathered), prefix: prefix, escaping: e}
 }
 
 // reserved reports whether a name is that of a self-metric.
@@ -96,54 +108,126 @@ func (m *merge) reserved(name string) bool {
 	return ok && m.prefix != "" && slices.Contains(selfMetricNames, suffix)
 }
 
-func (m *merge) addRendered(o owner, r exposition.Rendered) {
+// claim takes the names of a family's series, or none if one is taken.
+func (m *merge) claim(d metric.Desc) *gathered {
+	if m.reserved(d.Name) {
+		return nil
+	}
+	names := seriesNames(d)
+	for _, name := range names {
+		if m.series[name] != nil {
+			return nil
+		}
+	}
+	g := &gathered{Family: metric.Family{Desc: d}}
+	for _, name := range names {
+		m.series[name] = g
+	}
+	m.families[d.Name] = g
+	return g
+}
+
+// seriesNames returns the names that the series of a family have in the text
+// formats, and the family's own.
+func seriesNames(d metric.Desc) []string {
+	switch d.Type {
+	case metric.Histogram, metric.GaugeHistogram:
+		return []string{d.Name, d.Name + "_bucket", d.Name + "_sum", d.Name + "_count"}
+	case metric.Summary:
+		return []string{d.Name, d.Name + "_sum", d.Name + "_count"}
+	default:
+		return []string{d.Name}
+	}
+}
+
+// addRendered adds a part's family, whose lines are in the format for lines that
+// goes with f.
+func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format) {
 	switch {
 	case r.Validate() != nil:
-		o.drop(droppedInvalid)
-	case m.families[r.Name] != nil, m.reserved(r.Name):
-		o.drop(droppedConflict)
-	default:
-		m.families[r.Name] = &gathered{desc: r.Desc, part: true, chunks: r.Chunks}
-	}
-}
-
-func (m *merge) addMetric(o owner, x *Metric) {
-	sample := metric.Sample{Labels: x.Labels, Value: x.Value}
-	g := m.families[x.Name]
-	if g == nil {
-		g = &gathered{desc: metric.Desc{Name: x.Name, Help: x.Help, Unit: x.Unit, Type: x.Type}}
-		if g.desc.Validate() != nil {
-			o.drop(droppedInvalid)
+		o.drop(droppedInvalid, 1)
+	case f == exposition.Protobuf || !m.escaping.Keeps(&metric.Family{Desc: r.Desc}):
+		family, err := r.Parse(lineFormat(f))
+		if err != nil {
+			o.drop(droppedInvalid, 1)
 			return
 		}
-	}
-	switch {
-	case g.part, g.desc.Type != x.Type, m.reserved(x.Name):
-		o.drop(droppedConflict)
-	case sample.Validate(x.Type) != nil:
-		o.drop(droppedInvalid)
+		m.addTidied(o, tidy([]metric.Family{m.escaping.Escape(family)}))
 	default:
-		m.families[x.Name] = g
-		g.samples = append(g.samples, ownedSample{sample, o})
+		g := m.claim(r.Desc)
+		if g == nil {
+			o.drop(droppedConflict, 1)
+			return
+		}
+		g.part, g.chunks = true, r.Chunks
 	}
 }
 
-// deduplicate sorts each family's samples by their labels and keeps the first
-// of equal ones, in registration order.
-func (m *merge) deduplicate() {
+// addTidied adds families that were tidied for this scrape alone.
+func (m *merge) addTidied(o owner, r result) {
+	for why, n := range r.dropped {
+		o.drop(dropped(why), int(n))
+	}
+	for _, f := range r.families {
+		m.share(o, f)
+	}
+}
+
+// addFamily adds a family that is as [tidy] leaves it.
+func (m *merge) addFamily(o owner, f metric.Family) {
+	if m.escaping.Keeps(&f) {
+		m.share(o, f)
+	} else {
+		m.addTidied(o, tidy([]metric.Family{m.escaping.Escape(f)}))
+	}
+}
+
+func (m *merge) share(o owner, f metric.Family) {
+	g := m.families[f.Name]
+	if g == nil {
+		g = m.claim(f.Desc)
+	}
+	if g == nil || g.part || g.Type != f.Type {
+		o.drop(droppedConflict, len(f.Samples))
+		return
+	}
+	g.shares = append(g.shares, share{o, f.Samples})
+}
+
+// join makes one of the shares that were added to each family since the last
+// time. Of equal series the first in registration order stays.
+func (m *merge) join() {
 	for _, g := range m.families {
-		slices.SortStableFunc(g.samples, func(a, b ownedSample) int {
-			return metric.CompareLabels(a.Labels, b.Labels)
-		})
-		kept := g.samples[:0]
-		for i, s := range g.samples {
-			if i > 0 && metric.CompareLabels(kept[len(kept)-1].Labels, s.Labels) == 0 {
-				s.owner.drop(droppedDuplicate)
-				continue
-			}
-			kept = append(kept, s)
+		switch len(g.shares) {
+		case 0:
+		case 1:
+			g.Samples = g.shares[0].samples
+		default:
+			g.joinShares()
 		}
-		g.samples = kept
+		g.shares = nil
+	}
+}
+
+func (g *gathered) joinShares() {
+	type owned struct {
+		metric.Sample
+		owner owner
+	}
+	var all []owned
+	for _, s := range g.shares {
+		for _, x := range s.samples {
+			all = append(all, owned{x, s.owner})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b owned) int { return metric.CompareLabels(a.Labels, b.Labels) })
+	g.Samples = make([]metric.Sample, 0, len(all))
+	for _, x := range all {
+		if n := len(g.Samples); n > 0 && metric.CompareLabels(g.Samples[n-1].Labels, x.Labels) == 0 {
+			x.owner.drop(droppedDuplicate, 1)
+			continue
+		}
+		g.Samples = append(g.Samples, x.Sample)
 	}
 }
 
@@ -152,19 +236,23 @@ func (m *merge) sorted() []*gathered {
 	for _, g := range m.families {
 		out = append(out, g)
 	}
-	slices.SortFunc(out, func(a, b *gathered) int { return cmp.Compare(a.desc.Name, b.desc.Name) })
+	slices.SortFunc(out, func(a, b *gathered) int { return cmp.Compare(a.Name, b.Name) })
 	return out
+}
+
+// lineFormat returns the format of the lines that parts are asked for.
+func lineFormat(f exposition.Format) exposition.Format {
+	if f == exposition.Text {
+		return exposition.Text
+	}
+	return exposition.OpenMetrics
 }
 
 // write encodes the family.
 func (g *gathered) write(w *exposition.Writer) {
 	if g.part {
-		w.WriteRendered(exposition.Rendered{Desc: g.desc, Chunks: g.chunks})
-		return
+		w.WriteRendered(exposition.Rendered{Desc: g.Desc, Chunks: g.chunks})
+	} else {
+		w.WriteFamily(g.Family)
 	}
-	family := metric.Family{Desc: g.desc, Samples: make([]metric.Sample, len(g.samples))}
-	for i, s := range g.samples {
-		family.Samples[i] = s.Sample
-	}
-	w.WriteFamily(family)
 }

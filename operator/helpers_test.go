@@ -28,7 +28,7 @@ func newOperator(opts operator.Options) *operator.Operator {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	o := operator.New(opts)
-	o.Expose("/metrics")
+	o.Expose("/metrics", exposition.Prometheus{})
 	return o
 }
 

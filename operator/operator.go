@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,11 +20,23 @@ type Options struct {
 	Addr string
 	// Listener is served instead of Addr. Run closes it.
 	Listener net.Listener
+	// TLS is how to serve TLS; package kubeauth makes configurations that renew
+	// and reload their certificates. nil serves plain HTTP.
+	TLS *tls.Config
+	// HTTP2 offers HTTP/2 to clients over TLS. Scrapers do not need it, and it
+	// has let single clients exhaust servers (CVE-2023-44487).
+	HTTP2 bool
+	// Plaintext allows protected routes without TLS, for a server that can only
+	// be reached through something that ends TLS.
+	Plaintext bool
+	// Elected is closed when this process becomes the leader: tasks that are
+	// [LeaderOnly] then start. nil says that it is the leader from the start.
+	Elected <-chan struct{}
 	// Logger gets failures of collectors, daemons and the server. The default
 	// is [slog.Default].
 	Logger *slog.Logger
-	// Grace is how long Run waits for daemons, and then for requests in
-	// flight, when it shuts down. The default is 30 seconds.
+	// Grace is how long Run waits for daemons and timers, and then for requests
+	// in flight, when it shuts down. The default is 30 seconds.
 	Grace time.Duration
 	// ScrapeTimeout is the deadline of a scrape whose request does not name
 	// one. The default is 10 seconds, as in Prometheus.
@@ -38,23 +51,30 @@ type Options struct {
 // [Operator.Run] or the first request, and panic when a name is registered
 // twice, as [net/http.ServeMux] does.
 type Operator struct {
-	opts     Options
-	log      *slog.Logger
-	mux      *http.ServeMux
-	scrapes  chan struct{}
-	stopping atomic.Bool
+	opts      Options
+	log       *slog.Logger
+	mux       *http.ServeMux
+	scrapes   chan struct{}
+	stopping  atomic.Bool
+	ready     chan struct{}
+	readyOnce sync.Once
+	decisions [numDecisions]atomic.Uint64
 
 	mu        sync.Mutex
 	ctx       context.Context // outlives requests; set by Run
 	prefix    string
 	sources   []*source
 	owners    map[string]string // family name -> part, for the families owned for good
-	daemons   []*daemon
+	tasks     []*task
+	apart     apart
 	checks    []*check
+	probes    []*probe
+	protect   Middleware // nil protects nothing
 	conflicts []error
 }
 
-// New returns an Operator with the routes /healthz, /livez and /readyz.
+// New returns an Operator with the routes /healthz, /livez, /readyz and
+// /startupz.
 func New(opts Options) *Operator {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -73,13 +93,15 @@ func New(opts Options) *Operator {
 		log:     opts.Logger,
 		mux:     http.NewServeMux(),
 		scrapes: make(chan struct{}, opts.MaxScrapes),
+		ready:   make(chan struct{}),
 		ctx:     context.Background(),
 		prefix:  "operator",
 		owners:  make(map[string]string),
 	}
 	o.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) })
-	o.mux.HandleFunc("GET /livez", o.serveChecks(Live))
-	o.mux.HandleFunc("GET /readyz", o.serveChecks(Ready))
+	for _, kind := range []CheckKind{Live, Ready, Startup} {
+		o.mux.HandleFunc("GET /"+kind.String(), o.serveChecks(kind))
+	}
 	return o
 }
 
@@ -89,11 +111,6 @@ func (o *Operator) SelfMetrics(prefix string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.prefix = prefix
-}
-
-// Handle mounts a handler under a pattern of [net/http.ServeMux].
-func (o *Operator) Handle(pattern string, h http.Handler) {
-	o.mux.Handle(pattern, h)
 }
 
 // Handler returns all routes, to mount them on a server of one's own.

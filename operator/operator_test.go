@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 func TestRoutes(t *testing.T) {
@@ -60,7 +61,7 @@ func TestDefaultLogger(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
 	o := operator.New(operator.Options{})
-	o.Expose("/metrics")
+	o.Expose("/metrics", exposition.Prometheus{})
 	o.Collect("c", func(context.Context, func(operator.Metric)) error { return errors.New("no luck") })
 	scrape(t, o)
 	if s := log.String(); !strings.Contains(s, "no luck") || !strings.Contains(s, "collector=c") {

@@ -18,10 +18,12 @@ type Part interface {
 	Families() []string
 
 	// Gather returns the families of one scrape in any order, each name once.
-	// The lines must be valid in the format and compressed chunks whole: neither
-	// is checked. What is returned is not changed by anybody afterwards. Families beside an error are served; the error is
-	// counted. As with a collector, calls for one format never overlap, and
-	// the context ends with the scrape's deadline.
+	// The format is [exposition.Text] or [exposition.OpenMetrics]. The lines must
+	// be valid in it, with legacy names for labels, and compressed chunks whole:
+	// none of it is checked. What is returned is not changed by anybody
+	// afterwards. Families beside an error are served; the error is counted. As
+	// with a collector, calls for one format never overlap, and the context ends
+	// with the scrape's deadline.
 	Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error)
 }
 
@@ -63,7 +65,7 @@ func (o *Operator) conflict() error {
 // its data. Samples that cannot be exposed are left out; the error joins those
 // of the collectors.
 func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rendered, error) {
-	m := merge{families: make(map[string]*gathered)}
+	m := newMerge("", exposition.Underscores)
 	var errs []error
 	for _, collect := range collectors {
 		b := &batch{max: math.MaxInt}
@@ -71,19 +73,19 @@ func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rend
 			errs = append(errs, err)
 			continue
 		}
-		metrics, _ := b.seal()
-		for i := range metrics {
-			m.addMetric(owner{}, &metrics[i])
+		families, _ := b.seal()
+		for _, f := range tidy(families).families {
+			m.addFamily(owner{}, f)
 		}
 	}
-	m.deduplicate()
+	m.join()
 	var out []exposition.Rendered
 	for _, g := range m.sorted() {
 		var lines []byte
-		for _, s := range g.samples {
-			lines = exposition.AppendSample(lines, g.desc.Name, s.Labels, s.Value)
+		for i := range g.Samples {
+			lines = exposition.AppendLines(lines, exposition.Text, g.Desc, &g.Samples[i])
 		}
-		out = append(out, exposition.Rendered{Desc: g.desc, Chunks: []exposition.Chunk{{Raw: lines}}})
+		out = append(out, exposition.Rendered{Desc: g.Desc, Chunks: []exposition.Chunk{{Raw: lines}}})
 	}
 	return out, errors.Join(errs...)
 }

@@ -94,7 +94,7 @@ func TestPartFailures(t *testing.T) {
 			func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
 				bad := rendered("p", "p 1\n")
 				bad.Help = "\xff"
-				return []exposition.Rendered{rendered("p-1", "p-1 1\n"), bad, rendered("p", "p 2\n")}, nil
+				return []exposition.Rendered{rendered("p\xff", "p 1\n"), bad, rendered("p", "p 2\n")}, nil
 			},
 			[]string{"a 1", "p 2"},
 			[]string{up("p", 1), droppedLine("p", "invalid", 2)},
@@ -256,7 +256,7 @@ func TestRender(t *testing.T) {
 			counter("b_total", 1, "x", "1"),
 			counter("b_total", -1, "x", "3"),
 			gauge("b_total", 4, "x", "4"),
-			gauge("no-name", 1),
+			gauge("no\xffname", 1),
 		),
 		emits(counter("b_total", 9, "x", "1"), gauge("a", math.Inf(1))),
 		fails(errLast),

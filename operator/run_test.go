@@ -210,7 +210,7 @@ func TestStuckDaemonsAreNamed(t *testing.T) {
 		stop := background(t, o)
 		began := time.Now()
 		err := stop()
-		if want := "daemons did not return within 7s of being cancelled: ant, zebra"; err == nil || err.Error() != want {
+		if want := `did not return after being cancelled: daemon "ant" (after 7s), daemon "zebra" (after 7s)`; err == nil || err.Error() != want {
 			t.Errorf("Run: %v, want %q", err, want)
 		}
 		if d := time.Since(began); d != 7*time.Second {
@@ -224,15 +224,20 @@ func TestStuckDaemonBesideAFailure(t *testing.T) {
 		o := newOperator(operator.Options{})
 		release := make(chan struct{})
 		defer close(release)
+		started := make(chan struct{})
 		o.Daemon("stuck", func(context.Context) error {
+			close(started)
 			<-release
 			return nil
 		})
 		errBad := errors.New("bad luck")
-		o.Daemon("critical", func(context.Context) error { return errBad }, operator.Critical())
+		o.Daemon("critical", func(context.Context) error {
+			<-started
+			return errBad
+		}, operator.Critical())
 		began := time.Now()
 		err := o.Run(t.Context())
-		if !errors.Is(err, errBad) || !strings.Contains(err.Error(), "within 30s of being cancelled: stuck") {
+		if !errors.Is(err, errBad) || !strings.Contains(err.Error(), `daemon "stuck" (after 30s)`) {
 			t.Errorf("Run: %v, want both the failure and the stuck daemon", err)
 		}
 		if d := time.Since(began); d != 30*time.Second {

@@ -1,6 +1,9 @@
 package operator
 
 import (
+	"math"
+	"time"
+
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -32,44 +35,81 @@ var droppedNames = [numDropped]string{"conflict", "duplicate", "invalid"}
 
 // selfMetricNames are the names of the Operator's own metrics behind the prefix.
 var selfMetricNames = []string{
+	"_auth_decisions_total", "_cert_expiry_timestamp_seconds",
 	"_collector_duration_seconds", "_collector_failures_total", "_collector_up",
 	"_daemon_restarts_total", "_daemon_running", "_samples_dropped_total",
+	"_timer_failures_total", "_timer_last_success_timestamp_seconds",
 }
 
 // selfMetrics returns the Operator's own metrics; errs are what the sources'
 // calls gave to this scrape. Each counter is there from the start, with 0.
-func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) []Metric {
-	var out []Metric
-	emit := func(name, help, unit string, t metric.Type, value float64, labels ...string) {
-		out = append(out, Metric{
-			Name: prefix + name, Help: help, Unit: unit, Type: t, Value: value, Labels: metric.Labels(labels...),
-		})
-	}
+func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) []metric.Family {
+	self := self{prefix: prefix, batch: batch{max: math.MaxInt}}
 	for i, s := range sources {
 		s.mu.Lock()
 		stats := s.stats
 		s.mu.Unlock()
-		emit("_collector_up", "Whether the collector has given its samples to this scrape.", "", metric.Gauge,
-			number(errs[i] == nil), "collector", s.name)
-		emit("_collector_duration_seconds", "How long the last finished call of the collector took.", "seconds", metric.Gauge,
-			stats.duration.Seconds(), "collector", s.name)
-		for i, n := range stats.failures {
-			emit("_collector_failures_total", "Calls of the collector that gave nothing, by reason.", "", metric.Counter,
-				float64(n), "collector", s.name, "reason", failureNames[i])
-		}
-		for i, n := range stats.dropped {
-			emit("_samples_dropped_total", "Samples of the collector that could not be exposed, by reason.", "", metric.Counter,
-				float64(n), "collector", s.name, "reason", droppedNames[i])
+		self.source(s.name, stats, errs[i] == nil)
+	}
+	o.mu.Lock()
+	tasks, protected := o.tasks, o.protect != nil
+	o.mu.Unlock()
+	for _, t := range tasks {
+		self.task(t)
+	}
+	if protected {
+		for d := range o.decisions {
+			self.counter("_auth_decisions_total", "Requests for protected routes, by what became of them.",
+				o.decisions[d].Load(), "result", decisionNames[d])
 		}
 	}
-	for _, d := range o.daemons {
-		running, restarts := d.state()
-		emit("_daemon_running", "Whether the daemon runs, 0 while it waits for its next start.", "", metric.Gauge,
-			number(running), "daemon", d.name)
-		emit("_daemon_restarts_total", "Restarts of the daemon after an error or a panic.", "", metric.Counter,
-			float64(restarts), "daemon", d.name)
+	if end, ok := o.certExpiry(); ok {
+		self.gauge("_cert_expiry_timestamp_seconds", "When the certificate ends that the server shows.", "seconds", seconds(end))
 	}
-	return out
+	families, _ := self.seal()
+	return tidy(families).families
+}
+
+// self gathers the Operator's own metrics.
+type self struct {
+	batch
+	prefix string
+}
+
+func (s *self) gauge(name, help, unit string, value float64, labels ...string) {
+	s.emit(Metric{Name: s.prefix + name, Help: help, Unit: unit, Type: metric.Gauge, Value: value, Labels: metric.Labels(labels...)})
+}
+
+func (s *self) counter(name, help string, value uint64, labels ...string) {
+	s.emit(Metric{Name: s.prefix + name, Help: help, Type: metric.Counter, Value: float64(value), Labels: metric.Labels(labels...)})
+}
+
+func (s *self) source(name string, stats sourceStats, up bool) {
+	s.gauge("_collector_up", "Whether the collector has given its samples to this scrape.", "", number(up), "collector", name)
+	s.gauge("_collector_duration_seconds", "How long the last finished call of the collector took.", "seconds",
+		stats.duration.Seconds(), "collector", name)
+	for i, n := range stats.failures {
+		s.counter("_collector_failures_total", "Calls of the collector that gave nothing, by reason.",
+			n, "collector", name, "reason", failureNames[i])
+	}
+	for i, n := range stats.dropped {
+		s.counter("_samples_dropped_total", "Samples of the collector that could not be exposed, by reason.",
+			n, "collector", name, "reason", droppedNames[i])
+	}
+}
+
+func (s *self) task(t *task) {
+	stats := t.state()
+	if t.interval == 0 {
+		s.gauge("_daemon_running", "Whether the daemon runs, 0 while it waits for its next start.", "", number(stats.running), "daemon", t.name)
+		s.counter("_daemon_restarts_total", "Restarts of the daemon after an error or a panic.", stats.restarts, "daemon", t.name)
+		return
+	}
+	s.counter("_timer_failures_total", "Calls of the timer's function that failed.", stats.failures, "timer", t.name)
+	if !stats.succeeded.IsZero() {
+		s.gauge("_timer_last_success_timestamp_seconds", "When the timer's function last returned without an error.", "seconds",
+			seconds(stats.succeeded), "timer", t.name)
+	}
 }
 
 func number(b bool) float64 {
@@ -77,4 +117,8 @@ func number(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+func seconds(t time.Time) float64 {
+	return float64(t.UnixMilli()) / 1000
 }

@@ -19,9 +19,12 @@ const module = "github.com/kubevitals/kubevitals"
 // allowed says which packages of ours, and which modules of others, a package
 // may import. A trailing "/..." stands for everything below.
 var allowed = map[string][]string{
-	"operator":            {"operator/metric", "operator/exposition"},
-	"operator/metric":     {},
-	"operator/exposition": {"operator/metric"},
+	"operator":              {"operator/metric", "operator/exposition"},
+	"operator/metric":       {},
+	"operator/exposition":   {"operator/metric"},
+	"operator/kopf":         {"operator/metric"},
+	"operator/kubeauth":     {},
+	"operator/operatortest": {"operator", "operator/metric", "operator/exposition"},
 
 	"catalog":           {},
 	"cmd/kubevitals":    {"internal/cli"},
@@ -41,7 +44,7 @@ var allowed = map[string][]string{
 var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak"}
 
 // Modules of their own say in their go.mod what they import.
-var ownModules = []string{"test", "tools"}
+var ownModules = []string{"examples", "operator/prom", "test", "tools"}
 
 const (
 	maxLines     = 700

@@ -101,7 +101,7 @@ var demoScript = []demoChange{
 }
 
 // demoChanges plays the script over and over.
-func demoChanges(w io.Writer, files *source.Files, objects []map[string]any, every time.Duration) operator.DaemonFunc {
+func demoChanges(w io.Writer, files *source.Files, objects []map[string]any, every time.Duration) operator.TaskFunc {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(every)
 		defer tick.Stop()

@@ -73,6 +73,17 @@ var evalFormats = map[string]func(io.Writer, []exposition.Rendered) error{
 	"json":        writeJSON,
 }
 
+func writeJSON(w io.Writer, families []exposition.Rendered) error {
+	out := make([]metric.Family, len(families))
+	for i, r := range families {
+		var err error
+		if out[i], err = r.Parse(exposition.Text); err != nil {
+			return err
+		}
+	}
+	return exposition.JSON{}.Encode(w, "", out)
+}
+
 func textWriter(f exposition.Format) func(io.Writer, []exposition.Rendered) error {
 	return func(w io.Writer, families []exposition.Rendered) error {
 		descs := make([]*metric.Desc, len(families))

@@ -15,6 +15,7 @@ import (
 	"github.com/kubevitals/kubevitals/internal/cli"
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 const generated = "<!-- Written by `make generate`. -->\n\n"
@@ -72,7 +73,7 @@ func labelsByFamily(t *testing.T, text string) map[string]map[string]bool {
 		if name == "" {
 			continue
 		}
-		samples, err := exposition.ParseSamples(name, []byte(line))
+		samples, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: name}, []byte(line))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // serveFlags are the flags of every command that serves.
@@ -81,7 +82,7 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger) (*operator.Oper
 	op := operator.New(operator.Options{Listener: ln, Logger: log})
 	op.SelfMetrics("kubevitals")
 	op.Collect("process", processMetrics())
-	op.Expose("/metrics")
+	op.Expose("/metrics", exposition.Prometheus{})
 	if f.pprof {
 		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
 		op.Handle("GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))

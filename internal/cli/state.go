@@ -102,7 +102,7 @@ type state struct {
 	log     *slog.Logger
 	title   string // of the source
 	before  func(context.Context)
-	daemon  operator.DaemonFunc
+	daemon  operator.TaskFunc
 	ready   operator.CheckFunc
 	err     func() error // why the source does not answer
 	collect []operator.CollectorFunc

@@ -8,46 +8,95 @@ import (
 // Format is an exposition format. The zero value is [Text].
 type Format uint8
 
+// The formats that Prometheus scrapes.
 const (
-	// Text is Prometheus' text format, version 0.0.4.
+	// Text is Prometheus' text format, version 0.0.4, or 1.0.0 where names may
+	// be any UTF-8.
 	Text Format = iota
 	// OpenMetrics is the OpenMetrics text format, version 1.0.
 	OpenMetrics
+	// Protobuf is io.prometheus.client.MetricFamily, delimited. It alone
+	// carries native histograms and the time at which counting began.
+	Protobuf
+	numFormats
 )
 
-// ContentType returns the value of the Content-Type header for the format.
-func (f Format) ContentType() string {
-	if f == OpenMetrics {
-		return "application/openmetrics-text; version=1.0.0; charset=utf-8"
-	}
-	return "text/plain; version=0.0.4; charset=utf-8"
+var mediaTypes = [numFormats]string{
+	Text:        "text/plain",
+	OpenMetrics: "application/openmetrics-text",
+	Protobuf:    "application/vnd.google.protobuf",
 }
 
-// Negotiate picks the format that an Accept header prefers, as RFC 9110 section
-// 12.5.1 says: of several ranges that match a format the most specific one gives
-// its weight. OpenMetrics must be asked for by name; anything unknown or
-// malformed gives [Text]. Of equal weights the first in the header wins.
-func Negotiate(accept string) Format {
-	var text, open preference
+// ContentType returns the value of the Content-Type header for the format.
+func (f Format) ContentType(e Escaping) string {
+	var s string
+	switch {
+	case f == Protobuf:
+		s = mediaTypes[f] + "; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+	case f == OpenMetrics:
+		s = mediaTypes[f] + "; version=1.0.0; charset=utf-8"
+	case e == AllowUTF8:
+		s = "text/plain; version=1.0.0; charset=utf-8"
+	default:
+		s = "text/plain; version=0.0.4; charset=utf-8"
+	}
+	if e != Underscores {
+		s += "; escaping=" + e.String()
+	}
+	return s
+}
+
+// Negotiate picks, of the formats that are offered (all of them if none is
+// named), the one that an Accept header prefers, and the escaping that it wants
+// there. RFC 9110 section 12.5.1 says how: of several ranges that match a
+// format the most specific one gives its weight; of equal weights the first in
+// the header wins. Formats other than [Text] must be asked for by name;
+// anything unknown or malformed gives [Text] and [Underscores]. A Content-Type
+// that [Format.ContentType] gave is a range, and gives back what it was made of.
+func Negotiate(accept string, offered ...Format) (Format, Escaping) {
+	var prefer [numFormats]preference
 	at := 0
 	for element := range strings.SplitSeq(accept, ",") {
 		at++
-		mediaType, q, version := parseAccept(element)
-		switch {
-		case mediaType == "application/openmetrics-text" && (version == "" || version == "1.0.0" || version == "0.0.1"):
-			open.consider(3, q, at)
-		case mediaType == "text/plain" && (version == "" || version == "0.0.4"):
-			text.consider(3, q, at)
-		case mediaType == "text/*":
-			text.consider(2, q, at)
-		case mediaType == "*/*":
-			text.consider(1, q, at)
+		mediaType, q, params := parseAccept(element)
+		p := preference{q: q, at: at, escaping: parseEscaping(params["escaping"])}
+		for f := range prefer {
+			p.specificity = specificity(Format(f), mediaType, params)
+			prefer[f].consider(p)
 		}
 	}
-	if open.q > text.q || open.q > 0 && open.q == text.q && open.at < text.at {
-		return OpenMetrics
+	best := Text
+	for f := range prefer {
+		if isOffered(Format(f), offered) && prefer[f].beats(prefer[best]) {
+			best = Format(f)
+		}
 	}
-	return Text
+	return best, prefer[best].escaping
+}
+
+func isOffered(f Format, offered []Format) bool {
+	for _, o := range offered {
+		if o == f {
+			return true
+		}
+	}
+	return len(offered) == 0
+}
+
+// specificity says how closely a media range names a format, 0 for not at all.
+func specificity(f Format, mediaType string, params map[string]string) int {
+	version, named := params["version"], mediaType == mediaTypes[f]
+	switch {
+	case f == Text && mediaType == "*/*":
+		return 1
+	case f == Text && mediaType == "text/*":
+		return 2
+	case f == Text && named && (version == "" || version == "0.0.4" || version == "1.0.0"),
+		f == OpenMetrics && named && (version == "" || version == "1.0.0" || version == "0.0.1"),
+		f == Protobuf && named && params["proto"] == "io.prometheus.client.MetricFamily" && params["encoding"] == "delimited":
+		return 3
+	}
+	return 0
 }
 
 // preference is what an Accept header says about one format.
@@ -55,33 +104,43 @@ type preference struct {
 	specificity int
 	q           float64
 	at          int // place in the header
+	escaping    Escaping
 }
 
-// consider takes a range that matches the format. Of equally specific ones the
-// highest weight counts.
-func (p *preference) consider(specificity int, q float64, at int) {
-	if specificity > p.specificity || specificity == p.specificity && q > p.q {
-		*p = preference{specificity, q, at}
+// consider takes a range that may match the format. Of equally specific ones
+// the highest weight counts.
+func (p *preference) consider(r preference) {
+	if r.specificity > p.specificity || r.specificity == p.specificity && r.specificity > 0 && r.q > p.q {
+		*p = r
 	}
+}
+
+func (p preference) beats(other preference) bool {
+	return p.q > other.q || p.q > 0 && p.q == other.q && p.at < other.at
 }
 
 // parseAccept splits one element of an Accept header. The weight of an element
 // without a valid q is 1.
-func parseAccept(element string) (mediaType string, q float64, version string) {
-	mediaType, params, _ := strings.Cut(element, ";")
+func parseAccept(element string) (mediaType string, q float64, params map[string]string) {
+	mediaType, rest, _ := strings.Cut(element, ";")
 	q = 1
-	for param := range strings.SplitSeq(params, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		switch strings.ToLower(key) {
-		case "q":
+	for param := range strings.SplitSeq(rest, ";") {
+		key, value, ok := strings.Cut(strings.TrimSpace(param), "=")
+		if !ok {
+			continue
+		}
+		if key = strings.ToLower(key); key == "q" {
 			if w, err := strconv.ParseFloat(value, 64); err == nil {
 				q = clamp(w)
 			}
-		case "version":
-			version = strings.Trim(value, `"`)
+			continue
 		}
+		if params == nil {
+			params = make(map[string]string)
+		}
+		params[key] = strings.Trim(value, `"`)
 	}
-	return strings.ToLower(strings.TrimSpace(mediaType)), q, version
+	return strings.ToLower(strings.TrimSpace(mediaType)), q, params
 }
 
 // clamp brings a weight that is not valid in range; what is no number is no

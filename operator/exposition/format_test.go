@@ -9,7 +9,7 @@ import (
 func TestContentType(t *testing.T) {
 	f := func(format exposition.Format, want string) {
 		t.Helper()
-		if got := format.ContentType(); got != want {
+		if got := format.ContentType(exposition.Underscores); got != want {
 			t.Errorf("ContentType of %d = %q, want %q", format, got, want)
 		}
 	}
@@ -36,13 +36,13 @@ const (
 func TestNegotiate(t *testing.T) {
 	f := func(accept string, want exposition.Format) {
 		t.Helper()
-		if got := exposition.Negotiate(accept); got != want {
-			t.Errorf("Negotiate(%q) = %s, want %s", accept, got.ContentType(), want.ContentType())
+		if got, _ := exposition.Negotiate(accept); got != want {
+			t.Errorf("Negotiate(%q) = %d, want %d", accept, got, want)
 		}
 	}
 	const text, om = exposition.Text, exposition.OpenMetrics
 	f(acceptPrometheus3, om)
-	f(acceptPrometheus3Proto, om)
+	f(acceptPrometheus3Proto, exposition.Protobuf)
 	f(acceptPrometheus3Text, text)
 	f(acceptPrometheus2, om)
 	f(acceptPrometheus1, text)

@@ -44,7 +44,7 @@ func FuzzSampleRoundTrip(f *testing.F) {
 		if n := bytes.Count(line, []byte("\n")); n != 1 || !utf8.Valid(line) {
 			t.Fatalf("%q: %d lines, valid UTF-8: %v", line, n, utf8.Valid(line))
 		}
-		got, err := exposition.ParseSamples(name, line)
+		got, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: name}, line)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%q: %d samples, %v", line, len(got), err)
 		}
@@ -68,7 +68,7 @@ func FuzzParseSamples(f *testing.F) {
 	f.Add("a{", []byte("a{{x=\"\xff\"} 1"))
 	f.Fuzz(func(t *testing.T, name string, lines []byte) {
 		before := bytes.Clone(lines)
-		samples, err := exposition.ParseSamples(name, lines)
+		samples, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: name}, lines)
 		if !bytes.Equal(before, lines) {
 			t.Fatalf("the input changed from %q to %q", before, lines)
 		}
@@ -76,7 +76,7 @@ func FuzzParseSamples(f *testing.F) {
 			return
 		}
 		text := appendSamples(nil, name, samples)
-		again, err := exposition.ParseSamples(name, text)
+		again, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: name}, text)
 		if err != nil || len(again) != len(samples) {
 			t.Fatalf("%q became %q: %d samples of %d, %v", lines, text, len(again), len(samples), err)
 		}
@@ -119,7 +119,7 @@ func FuzzNegotiate(f *testing.F) {
 	f.Add(";=,;q=")
 	f.Fuzz(func(t *testing.T, header string) {
 		lower := strings.ToLower(header)
-		if exposition.Negotiate(header) == exposition.OpenMetrics && !strings.Contains(lower, "application/openmetrics-text") {
+		if format, _ := exposition.Negotiate(header); format == exposition.OpenMetrics && !strings.Contains(lower, "application/openmetrics-text") {
 			t.Errorf("Negotiate(%q) gives OpenMetrics", header)
 		}
 		if exposition.AcceptsGzip(header) && !strings.Contains(lower, "gzip") && !strings.Contains(header, "*") {

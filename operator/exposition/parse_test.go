@@ -13,7 +13,7 @@ import (
 func TestParseSamples(t *testing.T) {
 	f := func(lines string, want ...metric.Sample) {
 		t.Helper()
-		got, err := exposition.ParseSamples("a", []byte(lines))
+		got, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: "a"}, []byte(lines))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("ParseSamples(%q) = %v, %v, want %v", lines, got, err, want)
 		}
@@ -40,7 +40,7 @@ func TestParseSamples(t *testing.T) {
 	f(`a{x="}, # {y=\"z\"} 2"} 1`, sample(1, "x", `}, # {y="z"} 2`))
 	f("a{x=\"\r\t日本\"} 1", sample(1, "x", "\r\t日本"))
 
-	nan, err := exposition.ParseSamples("a", []byte("a NaN\n"))
+	nan, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: "a"}, []byte("a NaN\n"))
 	if err != nil || len(nan) != 1 || !math.IsNaN(nan[0].Value) {
 		t.Errorf("NaN gives %v, %v", nan, err)
 	}
@@ -49,7 +49,7 @@ func TestParseSamples(t *testing.T) {
 func TestParseSamplesErrors(t *testing.T) {
 	f := func(lines, want string) {
 		t.Helper()
-		got, err := exposition.ParseSamples("a", []byte("a 1\n"+lines))
+		got, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: "a"}, []byte("a 1\n"+lines))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "line 2: ") {
 			t.Errorf("ParseSamples of %q: error %v, want one with %q in line 2", lines, err, want)
 		}
@@ -57,18 +57,18 @@ func TestParseSamplesErrors(t *testing.T) {
 			t.Errorf("ParseSamples of %q: %d samples, want the one before the error", lines, len(got))
 		}
 	}
-	f("a", "not a sample of a")
+	f("a", "no value")
 	f("b 1", "not a sample of a")
 	f("ab 1", "not a sample of a")
 	f("a_total 1", "not a sample of a")
 	f(" a 1", "not a sample of a")
-	f("\r", "not a sample of a")
-	f("a\t1", "not a sample of a")
+	f("\r", "no value")
+	f("a\t1", "no value")
 	f("a ", "not a number")
 	f("a x", "not a number")
 	f("a  1", "not a number")
-	f("a 1 1700000000000", "not a number") // no timestamps
-	f("a 1 # {x=\"1\"} 1", "not a number") // no exemplars
+	f("a 1 1700000000.5", "not a timestamp in milliseconds")
+	f("a 1 # {x=\"1\"} 1", "not a timestamp in milliseconds") // exemplars are of OpenMetrics
 	f("a 1\r", "not a number")
 	f("a 1e400", "not a number")
 	f("a{", "expected a label")
@@ -104,7 +104,7 @@ func TestParseSamplesOfAWriter(t *testing.T) {
 	}
 	for name, format := range formats {
 		text := body(t, format, true, func(w *exposition.Writer) { w.WriteFamily(family) })
-		got, err := exposition.ParseSamples("a_total", []byte(text))
+		got, err := exposition.ParseSamples(exposition.Text, metric.Desc{Name: "a_total"}, []byte(text))
 		if err != nil || !reflect.DeepEqual(got, family.Samples) {
 			t.Errorf("%s: got %v, %v, want %v", name, got, err, family.Samples)
 		}

@@ -20,25 +20,34 @@ func AppendHeader(dst []byte, f Format, d metric.Desc) []byte {
 		name, typ = openMetricsType(d)
 	}
 	if d.Help != "" {
-		dst = append(dst, "# HELP "...)
-		dst = append(dst, name...)
-		dst = append(dst, ' ')
+		dst = appendComment(dst, "HELP", name)
 		dst = appendEscaped(dst, d.Help, f == OpenMetrics)
 		dst = append(dst, '\n')
 	}
-	dst = append(dst, "# TYPE "...)
-	dst = append(dst, name...)
-	dst = append(dst, ' ')
+	dst = appendComment(dst, "TYPE", name)
 	dst = append(dst, typ...)
 	dst = append(dst, '\n')
-	if f == OpenMetrics && d.Unit != "" && strings.HasSuffix(name, "_"+d.Unit) {
-		dst = append(dst, "# UNIT "...)
-		dst = append(dst, name...)
-		dst = append(dst, ' ')
+	if f == OpenMetrics && d.Unit != "" && strings.HasSuffix(name, d.Unit) {
+		dst = appendComment(dst, "UNIT", name)
 		dst = append(dst, d.Unit...)
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// appendComment appends the beginning of a metadata line.
+func appendComment(dst []byte, keyword, name string) []byte {
+	dst = append(dst, '#', ' ')
+	dst = append(dst, keyword...)
+	dst = append(dst, ' ')
+	if metric.IsName(name) {
+		dst = append(dst, name...)
+	} else {
+		dst = append(dst, '"')
+		dst = appendEscaped(dst, name, true)
+		dst = append(dst, '"')
+	}
+	return append(dst, ' ')
 }
 
 // Disambiguate changes the types of families whose metadata OpenMetrics would
@@ -73,6 +82,10 @@ func textType(t metric.Type) string {
 		return "counter"
 	case metric.Gauge, metric.Info, metric.StateSet:
 		return "gauge"
+	case metric.Histogram, metric.GaugeHistogram:
+		return "histogram"
+	case metric.Summary:
+		return "summary"
 	default:
 		return "untyped"
 	}
@@ -93,15 +106,16 @@ func openMetricsType(d metric.Desc) (name, typ string) {
 			return base, "info"
 		}
 		return d.Name, "gauge"
-	case metric.Gauge, metric.StateSet:
+	case metric.StateSet:
 		return d.Name, "gauge"
 	default:
-		return d.Name, "unknown"
+		return d.Name, d.Type.String()
 	}
 }
 
-// AppendSample appends one sample line, which is the same in both formats.
-// Invalid UTF-8 in a label value is replaced by U+FFFD.
+// AppendSample appends the line of a number, which is the same in both text
+// formats. The name and those of the labels must be legacy names; invalid UTF-8
+// in a label value is replaced by U+FFFD.
 func AppendSample(dst []byte, name string, labels []metric.Label, value float64) []byte {
 	dst = append(dst, name...)
 	if len(labels) > 0 {

@@ -37,19 +37,31 @@ func (x *Writer) WriteFamily(f metric.Family) {
 	if len(f.Samples) == 0 {
 		return
 	}
+	if x.format == Protobuf {
+		x.buf = appendFamily(x.buf, &f)
+		x.flushFull()
+		return
+	}
 	x.buf = AppendHeader(x.buf, x.format, f.Desc)
+	l := newLine(x.format, f.Desc)
 	for i := range f.Samples {
-		x.buf = AppendSample(x.buf, f.Name, f.Samples[i].Labels, f.Samples[i].Value)
-		if len(x.buf) >= flushAt {
-			x.flush()
-		}
+		x.buf = l.appendSample(x.buf, &f.Samples[i])
+		x.flushFull()
 	}
 }
 
-// WriteRendered writes a family whose lines are ready. A family without chunks
-// writes nothing.
+// WriteRendered writes a family whose lines are ready, in the Writer's format
+// or, for [Protobuf], in [OpenMetrics]. A family without chunks writes nothing.
 func (x *Writer) WriteRendered(r Rendered) {
 	if len(r.Chunks) == 0 {
+		return
+	}
+	if x.format == Protobuf {
+		f, err := r.Parse(OpenMetrics)
+		if err != nil && x.err == nil {
+			x.err = err
+		}
+		x.WriteFamily(f)
 		return
 	}
 	x.buf = AppendHeader(x.buf, x.format, r.Desc)
@@ -68,9 +80,13 @@ func (x *Writer) writeChunk(c Chunk) {
 		}
 	default:
 		x.buf, x.err = c.Append(x.buf)
-		if len(x.buf) >= flushAt {
-			x.flush()
-		}
+		x.flushFull()
+	}
+}
+
+func (x *Writer) flushFull() {
+	if len(x.buf) >= flushAt {
+		x.flush()
 	}
 }
 

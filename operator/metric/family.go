@@ -1,5 +1,7 @@
 package metric
 
+import "time"
+
 // Type is the type of a metric family, in the vocabulary of OpenMetrics. The
 // zero value is [Unknown].
 type Type uint8
@@ -19,27 +21,47 @@ const (
 	// StateSet is a set of series of which the current ones have the value 1
 	// and all others 0.
 	StateSet
+	// Histogram counts observations in buckets; the counts only grow.
+	Histogram
+	// GaugeHistogram is a histogram whose counts can go down, such as one of
+	// the ages of what waits in a queue.
+	GaugeHistogram
+	// Summary is a count and a sum of observations, with quantiles that were
+	// calculated where they were made.
+	Summary
 )
 
-// String returns the OpenMetrics name of the type.
+var typeNames = [...]string{
+	Unknown: "unknown", Gauge: "gauge", Counter: "counter", Info: "info", StateSet: "stateset",
+	Histogram: "histogram", GaugeHistogram: "gaugehistogram", Summary: "summary",
+}
+
+// String returns the OpenMetrics name of the type; that of a value that is no
+// type is "unknown".
 func (t Type) String() string {
-	switch t {
-	case Gauge:
-		return "gauge"
-	case Counter:
-		return "counter"
-	case Info:
-		return "info"
-	case StateSet:
-		return "stateset"
-	default:
-		return "unknown"
+	if int(t) < len(typeNames) {
+		return typeNames[t]
 	}
+	return "unknown"
+}
+
+// ParseType returns the type of an OpenMetrics name, or of "untyped".
+func ParseType(name string) (t Type, ok bool) {
+	if name == "untyped" {
+		return Unknown, true
+	}
+	for i, s := range typeNames {
+		if s == name {
+			return Type(i), true
+		}
+	}
+	return Unknown, false
 }
 
 // Desc says what a family is, without its samples.
 type Desc struct {
-	// Name is the full name, with the "_total" of a counter.
+	// Name is the full name, with the "_total" of a counter and without the
+	// "_bucket", "_sum" and "_count" of a histogram or summary.
 	Name string
 	// Help is one line for people. It may be empty.
 	Help string
@@ -57,10 +79,37 @@ type Family struct {
 	Samples []Sample
 }
 
-// Sample is one series' current value.
+// Sample is what is known of one label set at one moment: a number, or with the
+// types of histograms and summaries a distribution.
 type Sample struct {
 	// Labels are sorted by name, and no name occurs twice.
 	Labels []Label
-	// Value is any float64, NaN and the infinities included.
+	// Value is any float64, NaN and the infinities included. Histograms and
+	// summaries do not use it.
 	Value float64
+	// Histogram is set in families of type [Histogram] and [GaugeHistogram],
+	// and only there. It is not changed once the sample was handed over.
+	Histogram *HistogramValue
+	// Summary is set in families of type [Summary], and only there. It is not
+	// changed once the sample was handed over.
+	Summary *SummaryValue
+	// Exemplar is one of the events that a counter counted, or nil. Formats
+	// that cannot carry it leave it out.
+	Exemplar *Exemplar
+	// Created is when a counter, histogram or summary began to count; zero if
+	// unknown. Only protobuf carries it.
+	Created time.Time
+	// Time is when the value was true, to the millisecond; zero, as it should
+	// be nearly always, for the time of the scrape.
+	Time time.Time
+}
+
+// Exemplar points to one event behind a number, such as a trace.
+type Exemplar struct {
+	// Labels identify the event. They need not be sorted.
+	Labels []Label
+	// Value is what was observed.
+	Value float64
+	// Time is when; zero if unknown.
+	Time time.Time
 }

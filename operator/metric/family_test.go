@@ -18,7 +18,10 @@ func TestTypeString(t *testing.T) {
 	f(metric.Counter, "counter")
 	f(metric.Info, "info")
 	f(metric.StateSet, "stateset")
-	f(metric.StateSet+1, "unknown")
+	f(metric.Histogram, "histogram")
+	f(metric.GaugeHistogram, "gaugehistogram")
+	f(metric.Summary, "summary")
+	f(metric.Summary+1, "unknown")
 	var zero metric.Type
 	f(zero, "unknown")
 }

@@ -28,7 +28,12 @@ func Labels(pairs ...string) []Label {
 
 // SortLabels sorts labels by name, in place and stably.
 func SortLabels(labels []Label) {
-	slices.SortStableFunc(labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(labels, CompareNames)
+}
+
+// CompareNames orders labels by their names alone.
+func CompareNames(a, b Label) int {
+	return strings.Compare(a.Name, b.Name)
 }
 
 // CompareLabels orders two label sets that are sorted by name: label by label,

@@ -59,38 +59,86 @@ func SanitizeLabelName(s string) string {
 	return string(b)
 }
 
+// IsUTF8Name reports whether s can be the name of a metric or label where names
+// may be any UTF-8, as in Prometheus since version 3: it is not empty, and for
+// a label does not start with two underscores.
+func IsUTF8Name(s string, label bool) bool {
+	return s != "" && utf8.ValidString(s) && !(label && strings.HasPrefix(s, "__"))
+}
+
 // Validate reports the first thing that would make the description invalid in
 // an exposition.
 func (d Desc) Validate() error {
-	if !IsName(d.Name) {
-		return fmt.Errorf("metric name %q does not match [a-zA-Z_:][a-zA-Z0-9_:]*", d.Name)
+	if !IsUTF8Name(d.Name, false) {
+		return fmt.Errorf("metric name %q is empty or not valid UTF-8", d.Name)
 	}
 	if !utf8.ValidString(d.Help) {
 		return fmt.Errorf("help of %s is not valid UTF-8", d.Name)
 	}
-	if d.Unit != "" && !strings.HasSuffix(strings.TrimSuffix(d.Name, "_total"), "_"+d.Unit) {
-		return fmt.Errorf("metric name %s does not end in its unit %q", d.Name, d.Unit)
+	if d.Unit != "" {
+		rest, ok := strings.CutSuffix(strings.TrimSuffix(d.Name, "_total"), d.Unit)
+		if !ok || !strings.HasSuffix(rest, "_") && !strings.HasSuffix(rest, ".") {
+			return fmt.Errorf("metric name %s does not end in its unit %q", d.Name, d.Unit)
+		}
 	}
 	return nil
 }
 
 // Validate reports the first thing that would make the sample invalid in a
-// family of type t: a label name that is invalid, out of order or there twice,
-// a value that is not UTF-8, a counter that is negative or not a number.
+// family of type t: labels that are invalid, out of order or there twice, or
+// that the type needs for itself; a value that is not of the type, such as a
+// negative counter.
 func (s Sample) Validate(t Type) error {
 	for i, l := range s.Labels {
-		if !IsLabelName(l.Name) {
-			return fmt.Errorf("label name %q does not match [a-zA-Z_][a-zA-Z0-9_]*", l.Name)
+		if err := l.validate(t); err != nil {
+			return err
 		}
 		if i > 0 && s.Labels[i-1].Name >= l.Name {
 			return fmt.Errorf("label %q is there twice, or labels are not sorted", l.Name)
 		}
-		if !utf8.ValidString(l.Value) {
-			return fmt.Errorf("value of label %q is not valid UTF-8", l.Name)
-		}
 	}
-	if t == Counter && (s.Value < 0 || math.IsNaN(s.Value)) {
-		return fmt.Errorf("counter has the value %v", s.Value)
+	isHistogram := t == Histogram || t == GaugeHistogram
+	if isHistogram != (s.Histogram != nil) || (t == Summary) != (s.Summary != nil) {
+		return fmt.Errorf("value is not that of a %s", t)
+	}
+	switch {
+	case isHistogram:
+		return s.Histogram.validate()
+	case t == Summary:
+		return s.Summary.validate()
+	case t == Counter && (s.Value < 0 || math.IsNaN(s.Value)),
+		t == Info && s.Value != 1,
+		t == StateSet && s.Value != 0 && s.Value != 1:
+		return fmt.Errorf("%s has the value %v", t, s.Value)
+	}
+	return s.Exemplar.validate()
+}
+
+func (l Label) validate(t Type) error {
+	switch {
+	case !IsLabelName(l.Name) && !IsUTF8Name(l.Name, true):
+		return fmt.Errorf("label name %q is empty, not valid UTF-8, or starts with two underscores", l.Name)
+	case l.Name == "le" && (t == Histogram || t == GaugeHistogram), l.Name == "quantile" && t == Summary:
+		return fmt.Errorf("label %q belongs to the %s", l.Name, t)
+	case !utf8.ValidString(l.Value):
+		return fmt.Errorf("value of label %q is not valid UTF-8", l.Name)
+	}
+	return nil
+}
+
+func (e *Exemplar) validate() error {
+	if e == nil {
+		return nil
+	}
+	for i, l := range e.Labels {
+		if err := l.validate(Unknown); err != nil {
+			return fmt.Errorf("exemplar: %w", err)
+		}
+		for _, other := range e.Labels[:i] {
+			if other.Name == l.Name {
+				return fmt.Errorf("exemplar: label %q is there twice", l.Name)
+			}
+		}
 	}
 	return nil
 }

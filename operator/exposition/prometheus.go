@@ -1,0 +1,38 @@
+package exposition
+
+import (
+	"io"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// Prometheus writes expositions in the formats that Prometheus and everything
+// like it scrapes, of which it negotiates one. The zero value offers all.
+type Prometheus struct {
+	// Formats are those to offer; none means all. [Text] is the answer to
+	// requests that accept nothing of it.
+	Formats []Format
+}
+
+// Negotiate picks the format and the escaping for an Accept header.
+func (p Prometheus) Negotiate(accept string) (Format, Escaping) {
+	return Negotiate(accept, p.Formats...)
+}
+
+// ContentType returns the Content-Type for an Accept header.
+func (p Prometheus) ContentType(accept string) string {
+	f, e := p.Negotiate(accept)
+	return f.ContentType(e)
+}
+
+// Encode writes families in the format of a Content-Type that [Prometheus.ContentType]
+// gave, with their names escaped as it says. Families whose names become one
+// are not told apart.
+func (p Prometheus) Encode(w io.Writer, contentType string, families []metric.Family) error {
+	f, e := Negotiate(contentType)
+	x := NewWriter(w, f, false)
+	for _, family := range families {
+		x.WriteFamily(e.Escape(family))
+	}
+	return x.Close()
+}

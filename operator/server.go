@@ -1,0 +1,116 @@
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Server listens and returns a server for all routes with its listener, for a
+// process whose lifecycle is not that of [Operator.Run], such as a manager of
+// controller-runtime: the caller serves, and shuts down. It returns the errors
+// with which Run would fail before it serves.
+func (o *Operator) Server() (*http.Server, net.Listener, error) {
+	server, ln, err := o.open(context.Background())
+	if err == nil && ln == nil {
+		err = errors.New("there is nothing to listen on: set Options.Addr or Options.Listener")
+	}
+	return server, ln, err
+}
+
+// Ready is closed once the server listens, by [Operator.Run] or [Operator.Server].
+func (o *Operator) Ready() <-chan struct{} {
+	return o.ready
+}
+
+// open listens and makes the server; both are nil when there is nothing to
+// listen on. It closes a listener that it was given when it fails.
+func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error) {
+	err := errors.Join(o.conflict(), o.exposed())
+	if err != nil {
+		if o.opts.Listener != nil {
+			_ = o.opts.Listener.Close()
+		}
+		return nil, nil, err
+	}
+	ln, err := o.listen(ctx)
+	if err != nil || ln == nil {
+		return nil, nil, err
+	}
+	o.readyOnce.Do(func() { close(o.ready) })
+	server := &http.Server{
+		Handler:           o.mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(o.opts.HTTP2)
+	if o.opts.TLS != nil {
+		server.TLSConfig = o.tlsConfig()
+		ln = tls.NewListener(ln, server.TLSConfig)
+	}
+	return server, ln, nil
+}
+
+// exposed reports that protected routes would be served in the clear.
+func (o *Operator) exposed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	listens := o.opts.Listener != nil || o.opts.Addr != ""
+	if o.protect == nil || o.opts.TLS != nil || o.opts.Plaintext || !listens {
+		return nil
+	}
+	return errors.New("protected routes without TLS would send credentials in the clear: set Options.TLS, " +
+		"or Options.Plaintext if something in front of the server ends TLS")
+}
+
+func (o *Operator) listen(ctx context.Context) (net.Listener, error) {
+	if o.opts.Listener != nil || o.opts.Addr == "" {
+		return o.opts.Listener, nil
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", o.opts.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", o.opts.Addr, err)
+	}
+	return ln, nil
+}
+
+// tlsConfig returns the server's TLS configuration. Without HTTP2 a client is
+// not offered it, whatever the configuration says.
+func (o *Operator) tlsConfig() *tls.Config {
+	config := o.opts.TLS.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	if o.opts.HTTP2 {
+		config.NextProtos = []string{"h2", "http/1.1"}
+	}
+	return config
+}
+
+// certExpiry returns when the certificate ends that the server shows now.
+func (o *Operator) certExpiry() (time.Time, bool) {
+	config := o.opts.TLS
+	if config == nil {
+		return time.Time{}, false
+	}
+	var cert *tls.Certificate
+	if config.GetCertificate != nil {
+		cert, _ = config.GetCertificate(&tls.ClientHelloInfo{})
+	}
+	if cert == nil && len(config.Certificates) > 0 {
+		cert = &config.Certificates[0]
+	}
+	if cert == nil || cert.Leaf == nil {
+		return time.Time{}, false
+	}
+	return cert.Leaf.NotAfter, true
+}
