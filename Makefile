@@ -1,7 +1,7 @@
 # Everything a developer needs. "make help" lists the targets.
 
 GO ?= go
-TEST_MODULES := . operator test
+TEST_MODULES := . operator operator/prom test
 TESTFLAGS ?=
 
 .PHONY: help
