@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/internal/selfmetric"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -104,8 +104,7 @@ func newMerge(prefix string, e exposition.Escaping) *merge {
 
 // reserved reports whether a name is that of a self-metric.
 func (m *merge) reserved(name string) bool {
-	suffix, ok := strings.CutPrefix(name, m.prefix)
-	return ok && m.prefix != "" && slices.Contains(selfMetricNames, suffix)
+	return m.prefix != "" && selfmetric.Is(name, m.prefix)
 }
 
 // claim takes the names of a family's series, or none if one is taken.

@@ -26,6 +26,11 @@ type Options struct {
 	// HTTP2 offers HTTP/2 to clients over TLS. Scrapers do not need it, and it
 	// has let single clients exhaust servers (CVE-2023-44487).
 	HTTP2 bool
+	// Serve takes the place of the method of [http.Server], for a library that
+	// adds TLS or more on its own, such as web.Serve of Prometheus' exporter
+	// toolkit. It must return [http.ErrServerClosed] when the server was shut
+	// down. TLS is then its business: the fields TLS and HTTP2 are not used.
+	Serve func(*http.Server, net.Listener) error
 	// Plaintext allows protected routes without TLS, for a server that can only
 	// be reached through something that ends TLS.
 	Plaintext bool

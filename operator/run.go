@@ -35,7 +35,7 @@ func (o *Operator) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	if ln != nil {
 		go func() {
-			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			if err := o.serve(server, ln); !errors.Is(err, http.ErrServerClosed) {
 				served <- fmt.Errorf("serving on %s: %w", ln.Addr(), err)
 			}
 		}()

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/kubevitals/kubevitals/operator/internal/selfmetric"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -33,14 +34,6 @@ const (
 
 var droppedNames = [numDropped]string{"conflict", "duplicate", "invalid"}
 
-// selfMetricNames are the names of the Operator's own metrics behind the prefix.
-var selfMetricNames = []string{
-	"_auth_decisions_total", "_cert_expiry_timestamp_seconds",
-	"_collector_duration_seconds", "_collector_failures_total", "_collector_up",
-	"_daemon_restarts_total", "_daemon_running", "_samples_dropped_total",
-	"_timer_failures_total", "_timer_last_success_timestamp_seconds",
-}
-
 // selfMetrics returns the Operator's own metrics; errs are what the sources'
 // calls gave to this scrape. Each counter is there from the start, with 0.
 func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) []metric.Family {
@@ -59,12 +52,12 @@ func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) [
 	}
 	if protected {
 		for d := range o.decisions {
-			self.counter("_auth_decisions_total", "Requests for protected routes, by what became of them.",
+			self.counter(selfmetric.AuthDecisions, "Requests for protected routes, by what became of them.",
 				o.decisions[d].Load(), "result", decisionNames[d])
 		}
 	}
 	if end, ok := o.certExpiry(); ok {
-		self.gauge("_cert_expiry_timestamp_seconds", "When the certificate ends that the server shows.", "seconds", seconds(end))
+		self.gauge(selfmetric.CertExpiry, "When the certificate ends that the server shows.", "seconds", seconds(end))
 	}
 	families, _ := self.seal()
 	return tidy(families).families
@@ -85,15 +78,15 @@ func (s *self) counter(name, help string, value uint64, labels ...string) {
 }
 
 func (s *self) source(name string, stats sourceStats, up bool) {
-	s.gauge("_collector_up", "Whether the collector has given its samples to this scrape.", "", number(up), "collector", name)
-	s.gauge("_collector_duration_seconds", "How long the last finished call of the collector took.", "seconds",
+	s.gauge(selfmetric.CollectorUp, "Whether the collector has given its samples to this scrape.", "", number(up), "collector", name)
+	s.gauge(selfmetric.CollectorDuration, "How long the last finished call of the collector took.", "seconds",
 		stats.duration.Seconds(), "collector", name)
 	for i, n := range stats.failures {
-		s.counter("_collector_failures_total", "Calls of the collector that gave nothing, by reason.",
+		s.counter(selfmetric.CollectorFailures, "Calls of the collector that gave nothing, by reason.",
 			n, "collector", name, "reason", failureNames[i])
 	}
 	for i, n := range stats.dropped {
-		s.counter("_samples_dropped_total", "Samples of the collector that could not be exposed, by reason.",
+		s.counter(selfmetric.SamplesDropped, "Samples of the collector that could not be exposed, by reason.",
 			n, "collector", name, "reason", droppedNames[i])
 	}
 }
@@ -101,13 +94,13 @@ func (s *self) source(name string, stats sourceStats, up bool) {
 func (s *self) task(t *task) {
 	stats := t.state()
 	if t.interval == 0 {
-		s.gauge("_daemon_running", "Whether the daemon runs, 0 while it waits for its next start.", "", number(stats.running), "daemon", t.name)
-		s.counter("_daemon_restarts_total", "Restarts of the daemon after an error or a panic.", stats.restarts, "daemon", t.name)
+		s.gauge(selfmetric.DaemonRunning, "Whether the daemon runs, 0 while it waits for its next start.", "", number(stats.running), "daemon", t.name)
+		s.counter(selfmetric.DaemonRestarts, "Restarts of the daemon after an error or a panic.", stats.restarts, "daemon", t.name)
 		return
 	}
-	s.counter("_timer_failures_total", "Calls of the timer's function that failed.", stats.failures, "timer", t.name)
+	s.counter(selfmetric.TimerFailures, "Calls of the timer's function that failed.", stats.failures, "timer", t.name)
 	if !stats.succeeded.IsZero() {
-		s.gauge("_timer_last_success_timestamp_seconds", "When the timer's function last returned without an error.", "seconds",
+		s.gauge(selfmetric.TimerLastSuccess, "When the timer's function last returned without an error.", "seconds",
 			seconds(stats.succeeded), "timer", t.name)
 	}
 }

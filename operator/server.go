@@ -55,11 +55,19 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(o.opts.HTTP2)
-	if o.opts.TLS != nil {
+	if o.opts.TLS != nil && o.opts.Serve == nil {
 		server.TLSConfig = o.tlsConfig()
 		ln = tls.NewListener(ln, server.TLSConfig)
 	}
 	return server, ln, nil
+}
+
+// serve serves until the server is shut down.
+func (o *Operator) serve(server *http.Server, ln net.Listener) error {
+	if o.opts.Serve != nil {
+		return o.opts.Serve(server, ln)
+	}
+	return server.Serve(ln)
 }
 
 // exposed reports that protected routes would be served in the clear.
@@ -67,7 +75,7 @@ func (o *Operator) exposed() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	listens := o.opts.Listener != nil || o.opts.Addr != ""
-	if o.protect == nil || o.opts.TLS != nil || o.opts.Plaintext || !listens {
+	if o.protect == nil || o.opts.TLS != nil || o.opts.Serve != nil || o.opts.Plaintext || !listens {
 		return nil
 	}
 	return errors.New("protected routes without TLS would send credentials in the clear: set Options.TLS, " +
@@ -99,7 +107,7 @@ func (o *Operator) tlsConfig() *tls.Config {
 // certExpiry returns when the certificate ends that the server shows now.
 func (o *Operator) certExpiry() (time.Time, bool) {
 	config := o.opts.TLS
-	if config == nil {
+	if config == nil || o.opts.Serve != nil {
 		return time.Time{}, false
 	}
 	var cert *tls.Certificate

@@ -131,4 +131,5 @@ require (
 replace (
 	github.com/kubevitals/kubevitals => ..
 	github.com/kubevitals/kubevitals/operator => ../operator
+	github.com/kubevitals/kubevitals/operator/prom => ../operator/prom
 )

@@ -6,7 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,31 +57,34 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if every > 0 {
 		s.daemon = demoChanges(cmd.OutOrStdout(), files, objects, every)
 	}
-	op, ln, err := serve.open(cmd.Context(), log)
+	op, url, err := serve.open(cmd.Context(), log, new(stateFlags).cluster)
 	if err != nil {
 		return err
 	}
 	s.register(op)
-	demoTour(cmd.OutOrStdout(), ln, len(objects))
+	demoTour(cmd.OutOrStdout(), url, len(objects))
 	return op.Run(cmd.Context())
 }
 
-func demoTour(w io.Writer, ln net.Listener, objects int) {
-	url := address(ln)
-	_, _ = fmt.Fprintf(w, `%s
+func demoTour(w io.Writer, url string, objects int) {
+	curl := "curl -s"
+	if strings.HasPrefix(url, "https:") {
+		curl = "curl -sk"
+	}
+	_, _ = fmt.Fprintf(w, `%[1]s
 
-A sample cluster of %d objects is served there; stop with Ctrl-C. What to look at:
+A sample cluster of %[2]d objects is served there; stop with Ctrl-C. What to look at:
 
   which listeners are broken
-    curl -s %[1]s/metrics | grep -E 'listeners_conditions.*type="(Programmed|ResolvedRefs)"} 0'
+    %[3]s %[1]s/metrics | grep -E 'listeners_conditions.*type="(Programmed|ResolvedRefs)"} 0'
   which routes a gateway does not accept, or that lead nowhere
-    curl -s %[1]s/metrics | grep -E 'route_status_parents_conditions.*type="(Accepted|ResolvedRefs)"} 0'
+    %[3]s %[1]s/metrics | grep -E 'route_status_parents_conditions.*type="(Accepted|ResolvedRefs)"} 0'
   which routes have an AuthPolicy
-    curl -s %[1]s/metrics | grep AuthPolicyAffected
+    %[3]s %[1]s/metrics | grep AuthPolicyAffected
   what is read, and how well
     %[1]s
 
-`, url, objects)
+`, url, objects, curl)
 }
 
 // demoChange is something that happens in the sample cluster.

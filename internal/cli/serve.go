@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/kubevitals/kubevitals/operator"
@@ -25,6 +26,7 @@ type serveFlags struct {
 	logLevel  string
 	logFormat string
 	pprof     bool
+	secure    secureFlags
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
@@ -33,6 +35,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "how to log: text or json")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve Go's profiles under /debug/pprof/")
+	f.secure.add(cmd)
 	fixedValues(cmd, "log-level", "debug", "info", "warn", "error")
 	fixedValues(cmd, "log-format", "text", "json")
 }
@@ -70,18 +73,27 @@ func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
-// open listens and returns an Operator that will serve there.
-func (f *serveFlags) open(ctx context.Context, log *slog.Logger) (*operator.Operator, net.Listener, error) {
+// open listens and returns an Operator that will serve there. cluster gives the
+// cluster that decides about requests, if the flags want it.
+func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() (*rest.Config, error)) (*operator.Operator, string, error) {
+	security, err := f.secure.open(log, cluster)
+	if err != nil {
+		return nil, "", err
+	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", f.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, nil, fmt.Errorf("--listen %s: the port is in use, choose another", f.listen)
+		return nil, "", fmt.Errorf("--listen %s: the port is in use, choose another", f.listen)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--listen %s: %w", f.listen, err)
+		return nil, "", fmt.Errorf("--listen %s: %w", f.listen, err)
 	}
-	op := operator.New(operator.Options{Listener: ln, Logger: log})
+	op := operator.New(operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve})
 	op.SelfMetrics("kubevitals")
-	op.Collect("process", processMetrics())
+	if security.protect != nil {
+		op.Protect(security.protect)
+	}
+	op.Collect("build", buildInfo)
+	op.AddSource("process", processMetrics())
 	op.Expose("/metrics", exposition.Prometheus{})
 	if f.pprof {
 		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
@@ -90,17 +102,21 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger) (*operator.Oper
 		op.Handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
 		op.Handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
 	}
-	return op, ln, nil
+	return op, address(ln, security.https), nil
 }
 
 // address returns how to reach a listener from this machine.
-func address(ln net.Listener) string {
+func address(ln net.Listener, https bool) string {
+	scheme := "http://"
+	if https {
+		scheme = "https://"
+	}
 	host, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
-		return ln.Addr().String()
+		return scheme + ln.Addr().String()
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
@@ -85,12 +86,12 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	op, ln, err := f.serve.open(cmd.Context(), log)
+	op, url, err := f.serve.open(cmd.Context(), log, f.cluster)
 	if err != nil {
 		return err
 	}
 	s.register(op)
-	log.Info("Serving", "url", address(ln), "source", s.title)
+	log.Info("Serving", "url", url, "source", s.title)
 	return op.Run(cmd.Context())
 }
 
@@ -106,6 +107,16 @@ type state struct {
 	ready   operator.CheckFunc
 	err     func() error // why the source does not answer
 	collect []operator.CollectorFunc
+}
+
+// cluster returns the configuration of the cluster that the flags name.
+func (f *stateFlags) cluster() (*rest.Config, error) {
+	config, err := source.Config(f.kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = "kubevitals/" + currentVersion()
+	return config, nil
 }
 
 func (s *state) readFiles(f *source.Files) error {
@@ -128,11 +139,10 @@ func (s *state) readCluster(f *stateFlags) error {
 	if f.cache != 0 && f.collect != "scrape" {
 		return errors.New("--scrape-cache goes with --collect=scrape: a watched cluster is never stale")
 	}
-	config, err := source.Config(f.kubeconfig)
+	config, err := f.cluster()
 	if err != nil {
 		return err
 	}
-	config.UserAgent = "kubevitals/" + currentVersion()
 	cluster, err := source.NewCluster(source.ClusterConfig{
 		REST: config, Set: s.set, Store: s.store, Log: s.log, Poll: f.poll, Cache: f.cache,
 	})

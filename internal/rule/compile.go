@@ -199,6 +199,10 @@ func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 	if prefix != nil && *prefix != "" {
 		desc.Name = *prefix + "_" + m.name
 	}
+	if !metric.IsName(desc.Name) {
+		r.Errorf(m.pos, "metric name %q does not match [a-zA-Z_:][a-zA-Z0-9_:]*", desc.Name)
+		return
+	}
 	if err := desc.Validate(); err != nil {
 		r.Errorf(m.pos, "%v", err)
 		return
