@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -93,13 +94,25 @@ func (o *Operator) listen(ctx context.Context) (net.Listener, error) {
 	return ln, nil
 }
 
-// tlsConfig returns the server's TLS configuration. Without HTTP2 a client is
-// not offered it, whatever the configuration says.
+// tlsConfig returns the server's TLS configuration, which offers HTTP/2 if that
+// is wanted and not otherwise, whatever the configuration says that was given.
 func (o *Operator) tlsConfig() *tls.Config {
-	config := o.opts.TLS.Clone()
-	config.NextProtos = []string{"http/1.1"}
+	protocols := []string{"http/1.1"}
 	if o.opts.HTTP2 {
-		config.NextProtos = []string{"h2", "http/1.1"}
+		protocols = []string{"h2", "http/1.1"}
+	}
+	config := o.opts.TLS.Clone()
+	config.NextProtos = protocols
+	if choose := config.GetConfigForClient; choose != nil {
+		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if err != nil || chosen == nil || slices.Equal(chosen.NextProtos, protocols) {
+				return chosen, err
+			}
+			chosen = chosen.Clone()
+			chosen.NextProtos = protocols
+			return chosen, nil
+		}
 	}
 	return config
 }

@@ -103,7 +103,7 @@ func (f *secureFlags) certificates(s *security, log *slog.Logger) (err error) {
 	if f.clientCA == "" {
 		return nil
 	}
-	if err := kubeauth.WithClientCA(s.tls, f.clientCA); err != nil {
+	if err := kubeauth.WithClientCA(s.tls, f.clientCA, log); err != nil {
 		return fmt.Errorf("--tls-client-ca: %w", err)
 	}
 	return nil
