@@ -1,7 +1,7 @@
 # Everything a developer needs. "make help" lists the targets.
 
 GO ?= go
-TEST_MODULES := . operator operator/prom test
+TEST_MODULES := . operator operator/prom examples test
 TESTFLAGS ?=
 
 .PHONY: help
@@ -24,8 +24,7 @@ check: ## Check format, vet, lint and that generated files are current.
 test: ## Build the control plane (once) and run every test.
 	@echo "Building the control plane; the first time takes some minutes."
 	cd test && $(GO) run ./controlplane/build
-	cd operator && $(GO) test -race $(TESTFLAGS) ./...
-	$(GO) test -race $(TESTFLAGS) ./...
+	@for m in operator operator/prom . examples; do echo "test $$m"; (cd $$m && $(GO) test -race $(TESTFLAGS) ./...) || exit 1; done
 	@# These run the binary, whose changes the cache of test results does not see.
 	cd test && $(GO) test -count=1 -timeout 40m $(TESTFLAGS) ./...
 
@@ -39,8 +38,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s).
 
 .PHONY: bench
 bench: ## Run the benchmarks.
-	cd operator && $(GO) test -run '^$$' -bench . -benchmem ./...
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@for m in operator operator/prom .; do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem ./...) || exit 1; done
 
 .PHONY: generate
 generate: ## Write generated files anew: the command line and metric references.

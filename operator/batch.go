@@ -9,7 +9,8 @@ import (
 
 // batch gathers the samples of one call, family by family, until it is sealed.
 type batch struct {
-	max int
+	max   int
+	extra []metric.Label // added to every sample
 
 	mu       sync.Mutex
 	families []metric.Family
@@ -73,15 +74,17 @@ func (b *batch) family(m *Metric) *metric.Family {
 const slabSize = 256
 
 func (b *batch) labels(labels []metric.Label) []metric.Label {
-	if len(labels) == 0 {
+	n := len(labels) + len(b.extra)
+	if n == 0 {
 		return nil
 	}
-	if len(labels) > cap(b.slab)-len(b.slab) {
-		b.slab = make([]metric.Label, 0, max(slabSize, len(labels)))
+	if n > cap(b.slab)-len(b.slab) {
+		b.slab = make([]metric.Label, 0, max(slabSize, n))
 	}
 	start := len(b.slab)
-	b.slab = append(b.slab, labels...)
-	return normalized(b.slab[start:len(b.slab):len(b.slab)])
+	b.slab = b.slab[:start+n]
+	cut := append(b.slab[start:start:start+n], labels...)
+	return normalized(cut, b.extra)
 }
 
 func (b *batch) seal() (families []metric.Family, overflow bool) {

@@ -23,6 +23,7 @@ type source struct {
 	minInterval time.Duration
 	serveStale  time.Duration
 	maxSamples  int
+	labels      []metric.Label // added to every sample
 	partial     bool
 	isPart      bool
 	anyFormat   bool // the part's lines do not depend on the format

@@ -3,7 +3,10 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -159,7 +162,124 @@ func TestCheckOutlivesARequest(t *testing.T) {
 }
 
 func TestCheckKindString(t *testing.T) {
-	if l, r := operator.Live.String(), operator.Ready.String(); l != "livez" || r != "readyz" {
-		t.Errorf("got %q and %q", l, r)
+	if l, r, s := operator.Live.String(), operator.Ready.String(), operator.Startup.String(); l != "livez" || r != "readyz" || s != "startupz" {
+		t.Errorf("got %q, %q and %q", l, r, s)
 	}
+}
+
+// TestStartup: what has started once has started for good, each check for
+// itself.
+func TestStartup(t *testing.T) {
+	o := newOperator(operator.Options{})
+	var fails [2]error
+	var calls [2]int
+	for i, name := range []string{"a", "b"} {
+		o.Check(operator.Startup, name, func(context.Context) error {
+			calls[i]++
+			return fails[i]
+		})
+	}
+	f := func(code int, body string, wantCalls ...int) {
+		t.Helper()
+		if w := get(o, "/startupz?verbose"); w.Code != code || w.Body.String() != body {
+			t.Errorf("got %d\n%swant %d\n%s", w.Code, w.Body, code, body)
+		}
+		if !slices.Equal(calls[:], wantCalls) {
+			t.Errorf("%v calls, want %v", calls, wantCalls)
+		}
+	}
+	fails = [2]error{errors.New("not yet"), errors.New("nor this")}
+	f(503, "[-]a failed: not yet\n[-]b failed: nor this\nstartupz check failed\n", 1, 1)
+	fails[0] = nil
+	f(503, "[+]a ok\n[-]b failed: nor this\nstartupz check failed\n", 2, 2)
+	fails[0] = errors.New("again")
+	f(503, "[+]a ok\n[-]b failed: nor this\nstartupz check failed\n", 2, 3)
+	fails[1] = nil
+	f(200, "[+]a ok\n[+]b ok\nstartupz check passed\n", 2, 4)
+	fails[1] = errors.New("again")
+	f(200, "[+]a ok\n[+]b ok\nstartupz check passed\n", 2, 4)
+	for _, path := range []string{"/livez", "/readyz"} {
+		if w := get(o, path); w.Code != http.StatusOK {
+			t.Errorf("%s gives %d", path, w.Code)
+		}
+	}
+}
+
+// TestLiveAndReadyAreAskedAgain: they may change their mind.
+func TestLiveAndReadyAreAskedAgain(t *testing.T) {
+	for _, kind := range []operator.CheckKind{operator.Live, operator.Ready} {
+		o := newOperator(operator.Options{})
+		var fail error
+		o.Check(kind, "c", func(context.Context) error { return fail })
+		for _, code := range []int{200, 503, 200, 503} {
+			if w := get(o, "/"+kind.String()); w.Code != code {
+				t.Errorf("/%s gives %d, want %d", kind, w.Code, code)
+			}
+			if fail = nil; code == 200 {
+				fail = errors.New("no")
+			}
+		}
+	}
+}
+
+func TestCheckTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		takes := func(d time.Duration) operator.CheckFunc {
+			return func(ctx context.Context) error {
+				select {
+				case <-ctx.Done():
+					return fmt.Errorf("asking: %w", ctx.Err())
+				case <-time.After(d):
+					return nil
+				}
+			}
+		}
+		o.Check(operator.Live, "longer", takes(4*time.Second), operator.CheckTimeout(5*time.Second))
+		o.Check(operator.Live, "as long", takes(3*time.Second))
+		o.Check(operator.Live, "shorter", takes(200*time.Millisecond), operator.CheckTimeout(100*time.Millisecond))
+		start := time.Now()
+		w := get(o, "/livez?verbose")
+		if d := time.Since(start); d != 4*time.Second {
+			t.Errorf("took %s, want the four seconds of the longest", d)
+		}
+		body := w.Body.String()
+		wantLines(t, body, "[+]longer ok")
+		for _, name := range []string{"as long", "shorter"} {
+			if !strings.Contains(body, "[-]"+name+" failed: ") {
+				t.Errorf("%s has not failed:\n%s", name, body)
+			}
+		}
+	})
+}
+
+// TestExclude leaves checks out of the verdict, and does not call them.
+func TestExclude(t *testing.T) {
+	o := newOperator(operator.Options{})
+	var calls atomic.Int32
+	bad := func(context.Context) error {
+		calls.Add(1)
+		return errors.New("no")
+	}
+	good := func(context.Context) error { return nil }
+	for _, kind := range []operator.CheckKind{operator.Live, operator.Ready, operator.Startup} {
+		o.Check(kind, "bad", bad)
+		o.Check(kind, "good", good)
+		o.Check(kind, "also bad", bad)
+	}
+	f := func(path string, code int, body string, want int32) {
+		t.Helper()
+		calls.Store(0)
+		if w := get(o, path); w.Code != code || w.Body.String() != body {
+			t.Errorf("%s gives %d\n%swant %d\n%s", path, w.Code, w.Body, code, body)
+		}
+		if n := calls.Load(); n != want {
+			t.Errorf("%s: %d bad ones were asked, want %d", path, n, want)
+		}
+	}
+	f("/livez?exclude=bad", 503, "[-]also bad failed: no\nlivez check failed\n", 1)
+	f("/livez?exclude=bad&exclude=also+bad", 200, "ok", 0)
+	f("/readyz?exclude=bad&exclude=also%20bad&verbose", 200, "[+]good ok\n[+]shutdown ok\nreadyz check passed\n", 0)
+	f("/startupz?exclude=bad&exclude=also%20bad&verbose", 200, "[+]good ok\nstartupz check passed\n", 0)
+	f("/livez?exclude=unknown&exclude=ba&exclude=", 503, "[-]bad failed: no\n[-]also bad failed: no\nlivez check failed\n", 2)
 }

@@ -113,12 +113,20 @@ func Partial() CollectOption {
 	return func(s *source) { s.partial = true }
 }
 
+// ConstLabels adds labels, given as names and values in turn, to every sample
+// that has none of that name: to tell apart what several collectors or sources
+// give under the same names. Parts ignore it.
+func ConstLabels(pairs ...string) CollectOption {
+	labels := normalized(metric.Labels(pairs...), nil)
+	return func(s *source) { s.labels = labels }
+}
+
 // Collect registers a collector under a name, which is the value of the label
 // "collector" in self-metrics.
 func (o *Operator) Collect(name string, fn CollectorFunc, opts ...CollectOption) {
 	s := o.addSource(name, opts)
 	s.gather = func(ctx context.Context, _ exposition.Format) (result, error) {
-		b := &batch{max: s.maxSamples}
+		b := &batch{max: s.maxSamples, extra: s.labels}
 		err := fn(ctx, b.emit)
 		families, overflow := b.seal()
 		switch {
@@ -141,7 +149,7 @@ func (o *Operator) AddSource(name string, src Source, opts ...CollectOption) {
 		for i := range families {
 			for j := range families[i].Samples {
 				x := &families[i].Samples[j]
-				x.Labels = normalized(x.Labels)
+				x.Labels = normalized(slices.Clip(x.Labels), s.labels)
 				n += size(x.Histogram, x.Summary)
 			}
 		}
@@ -152,10 +160,15 @@ func (o *Operator) AddSource(name string, src Source, opts ...CollectOption) {
 	}
 }
 
-// normalized sorts labels in place, and leaves out those with an empty value,
-// which are the same as none.
-func normalized(labels []metric.Label) []metric.Label {
+// normalized sorts labels in place, with those that are added to every sample,
+// and leaves out those with an empty value, which are the same as none.
+func normalized(labels, extra []metric.Label) []metric.Label {
 	labels = slices.DeleteFunc(labels, func(l metric.Label) bool { return l.Value == "" })
+	for _, l := range extra {
+		if !slices.ContainsFunc(labels, func(own metric.Label) bool { return own.Name == l.Name }) {
+			labels = append(labels, l)
+		}
+	}
 	if !slices.IsSortedFunc(labels, metric.CompareNames) {
 		metric.SortLabels(labels)
 	}

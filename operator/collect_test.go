@@ -95,6 +95,53 @@ func TestDefaultLimit(t *testing.T) {
 	}
 }
 
+// TestFloodOfBuckets: each bucket and quantile counts, as each is a series.
+func TestFloodOfBuckets(t *testing.T) {
+	f := func(m operator.Metric, size int) {
+		t.Helper()
+		for _, limit := range []int{size, size - 1} {
+			o := newOperator(operator.Options{})
+			o.Collect("c", emits(m), operator.MaxSamples(limit))
+			o.AddSource("s", source{families: []metric.Family{{
+				Desc:    metric.Desc{Name: "of_a_source", Type: m.Type},
+				Samples: []metric.Sample{{Value: m.Value, Histogram: m.Histogram, Summary: m.Summary}},
+			}}}, operator.MaxSamples(limit))
+			body := scrape(t, o)
+			failed := size - limit
+			for _, name := range []string{"c", "s"} {
+				wantLines(t, body, up(name, 1-failed), failures(name, "limit", failed))
+			}
+			if got := len(series(body)) > 0; got != (failed == 0) {
+				t.Errorf("%s of %d with a limit of %d: %v", m.Type, size, limit, series(body))
+			}
+		}
+	}
+	f(gauge("a", 1), 1)
+	f(histogram("a", 1), 4)
+	f(summary("a", 1), 3)
+	f(operator.Metric{Name: "a", Type: metric.Histogram, Histogram: &metric.HistogramValue{}}, 2)
+	long := histogram("a", 1)
+	for i := range 100 {
+		long.Histogram.Buckets = append(long.Histogram.Buckets, metric.Bucket{UpperBound: float64(10 + i), Count: 1})
+	}
+	f(long, 104)
+}
+
+// TestManyBucketsFlood has few samples, but more series than the default limit.
+func TestManyBucketsFlood(t *testing.T) {
+	o := newOperator(operator.Options{})
+	n := 25_000
+	o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+		for i := range n {
+			emit(histogram("a", 1, "n", fmt.Sprint(i)))
+		}
+		return nil
+	})
+	wantLines(t, scrape(t, o), up("c", 1), failures("c", "limit", 0))
+	n++
+	wantLines(t, scrape(t, o), up("c", 0), failures("c", "limit", 1))
+}
+
 func TestCollectorRecovers(t *testing.T) {
 	o := newOperator(operator.Options{})
 	var n int

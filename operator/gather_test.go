@@ -137,6 +137,28 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+// TestDropsOfDistributions: a histogram or summary is one sample.
+func TestDropsOfDistributions(t *testing.T) {
+	backwards := histogram("h", 1, "x", "1")
+	backwards.Histogram.Buckets[0].UpperBound = 9
+	noHistogram := histogram("h", 1, "x", "2")
+	noHistogram.Histogram = nil
+	own := histogram("h", 1, "le", "3")
+	both := gauge("g", 1)
+	both.Histogram = backwards.Histogram
+	o := newOperator(operator.Options{})
+	o.Collect("c", emits(
+		histogram("h", 3), histogram("h", 4), // the first stays
+		backwards, noHistogram, own, both,
+		summary("h", 1, "x", "4"), // of another type
+		summary("s", 1), summary("s", 1, "quantile", "0.5"),
+	))
+	body := scrape(t, o)
+	wantSeries(t, body, `h_bucket{le="1"} 2`, `h_bucket{le="5"} 3`, `h_bucket{le="+Inf"} 3`, "h_sum 6", "h_count 3",
+		`s{quantile="0.5"} 2`, "s_sum 2", "s_count 1")
+	wantLines(t, body, droppedLine("c", "duplicate", 1), droppedLine("c", "invalid", 5), droppedLine("c", "conflict", 1))
+}
+
 // TestRegistrationOrderWins: the second collector always answers first.
 func TestRegistrationOrderWins(t *testing.T) {
 	o := newOperator(operator.Options{})
@@ -214,38 +236,59 @@ func TestAllFail(t *testing.T) {
 // and emit in random order.
 func TestSameBytes(t *testing.T) {
 	o := plain()
-	for c := range 6 {
+	o.Expose("/metrics.json", exposition.JSON{})
+	for c := range 5 {
 		o.Collect(fmt.Sprint("collector ", c), func(_ context.Context, emit func(operator.Metric)) error {
 			for range rand.IntN(20) {
 				runtime.Gosched()
 			}
-			for _, i := range rand.Perm(12) {
+			for _, i := range rand.Perm(6) {
 				// Names and series are shared with other collectors; which one
 				// is served shows in the value, which type in the header.
-				m := gauge(fmt.Sprintf("m%d", i%4), float64(c), "n", fmt.Sprint((i+c)%9))
+				labels := []string{"n", fmt.Sprint((i + c) % 5), "k.v", fmt.Sprint(i % 2)}
+				m := gauge(fmt.Sprintf("m%d", i%4), float64(c), labels...)
 				if c%3 == 2 {
 					m.Type = metric.Unknown
 				}
 				m.Help = fmt.Sprintf("By %d.", c)
 				emit(m)
+				if c < 4 {
+					emit(histogram(fmt.Sprintf("h%d", i%3), float64(c+1), labels...))
+					emit(summary(fmt.Sprintf("s.%d", i%3), float64(c+1), labels...))
+				} else { // some are those of a histogram
+					emit(gauge(fmt.Sprintf("h%d_sum", i%5), float64(c), labels...))
+				}
 			}
 			return nil
 		})
 	}
 	o.AddPart("part", renders("p2", "m3", "p1"))
-	for header, times := range map[string]int{"text/plain": 1000, "application/openmetrics-text": 100} {
-		want := scrape(t, o, "Accept", header)
-		for _, s := range []string{"# TYPE m0 gauge", "# TYPE p1 gauge", `m2{n="2"} 0`} {
+	o.AddSource("source", source{families: []metric.Family{gauges("m0", nil, metric.Labels("z", "1")), gauges("q", nil)}})
+	f := func(path, accept string, parts ...string) {
+		t.Helper()
+		fetch := func() string {
+			w := get(o, path, "Accept", accept)
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s gives %d", path, w.Code)
+			}
+			return w.Body.String()
+		}
+		want := fetch()
+		for _, s := range parts {
 			if !strings.Contains(want, s) {
 				t.Fatalf("no %q in:\n%s", s, want)
 			}
 		}
-		for i := range times {
-			if got := scrape(t, o, "Accept", header); got != want {
-				t.Fatalf("scrape %d:\n%s\nthe first:\n%s", i, got, want)
+		for i := range 1000 {
+			if got := fetch(); got != want {
+				t.Fatalf("%s for %q, scrape %d:\n%s\nthe first:\n%s", path, accept, i, got, want)
 			}
 		}
 	}
+	f("/metrics", formats["text"], "# TYPE m0 gauge", "# TYPE p1 gauge", `m2{k_v="0",n="2"} 0`, `m3{k_v="1",n="4"} 1`, `h1_sum{k_v="1",n="1"} 2`, "# TYPE h3_sum gauge", "# TYPE s_1 summary", "m0 1\n")
+	f("/metrics", formats["OpenMetrics"], "# TYPE m0 gauge", `h1_bucket{k_v="1",n="1",le="1.0"} 0`, "# EOF")
+	f("/metrics", formats["protobuf"], "\x0a\x02h1", "s_1")
+	f("/metrics.json", "", `"name":"h1"`, `"name":"s.1"`)
 }
 
 // TestOpenMetricsNames: the metadata of a and a_total, or of a_info and

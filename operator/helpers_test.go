@@ -124,6 +124,27 @@ func counter(name string, v float64, labels ...string) operator.Metric {
 	return operator.Metric{Name: name, Type: metric.Counter, Value: v, Labels: metric.Labels(labels...)}
 }
 
+// histogram has the buckets 1, with all observations but one, and 5.
+func histogram(name string, n float64, labels ...string) operator.Metric {
+	return operator.Metric{Name: name, Type: metric.Histogram, Labels: metric.Labels(labels...), Histogram: &metric.HistogramValue{
+		Count: n, Sum: 2 * n, Buckets: []metric.Bucket{{UpperBound: 1, Count: n - 1}, {UpperBound: 5, Count: n}},
+	}}
+}
+
+// summary has one quantile.
+func summary(name string, n float64, labels ...string) operator.Metric {
+	return operator.Metric{Name: name, Type: metric.Summary, Labels: metric.Labels(labels...), Summary: &metric.SummaryValue{
+		Count: n, Sum: 2 * n, Quantiles: []metric.Quantile{{Quantile: 0.5, Value: 2}},
+	}}
+}
+
+// formats are values of the header Accept, one for each format.
+var formats = map[string]string{
+	"text":        "text/plain",
+	"OpenMetrics": "application/openmetrics-text",
+	"protobuf":    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+}
+
 // part is a [operator.Part] of functions.
 type part struct {
 	families []string
@@ -152,6 +173,13 @@ func rendered(name, lines string) exposition.Rendered {
 		Desc:   metric.Desc{Name: name, Type: metric.Gauge},
 		Chunks: []exposition.Chunk{{Raw: []byte(lines)}},
 	}
+}
+
+// lines is a part of one family, whose lines are the same in every format.
+func lines(d metric.Desc, text string) part {
+	return part{gather: func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+		return []exposition.Rendered{{Desc: d, Chunks: []exposition.Chunk{{Raw: []byte(text)}}}}, nil
+	}}
 }
 
 // eventually polls until ok holds, for half a minute at most.

@@ -167,15 +167,20 @@ func TestPartIsHeardAtTheDeadline(t *testing.T) {
 	}
 }
 
+// badChunk gives a chunk that cannot be inflated.
+func badChunk(name string) func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+	return func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+		bad := rendered(name, "")
+		bad.Chunks = []exposition.Chunk{{Deflate: []byte("\xff"), Size: 7}}
+		return []exposition.Rendered{bad}, nil
+	}
+}
+
 // TestBadChunk: a part's chunks are not checked. One that cannot be inflated
 // breaks the response off, lest it look whole.
 func TestBadChunk(t *testing.T) {
 	o := plain()
-	o.AddPart("p", part{gather: func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
-		bad := rendered("p", "")
-		bad.Chunks = []exposition.Chunk{{Deflate: []byte("\xff"), Size: 7}}
-		return []exposition.Rendered{bad}, nil
-	}})
+	o.AddPart("p", part{gather: badChunk("p")})
 	defer func() {
 		if p := recover(); p != any(http.ErrAbortHandler) {
 			t.Errorf("panic %v, want %v", p, http.ErrAbortHandler)
@@ -225,6 +230,102 @@ func TestPartFormat(t *testing.T) {
 			t.Errorf("%s, gzip: %d bytes, %v; want %d bytes", c.accept, len(got), err, len(c.want))
 		}
 	}
+}
+
+// TestPartAsData: a part's lines become data for the formats that have no
+// lines, as if a collector had given them.
+func TestPartAsData(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_500)
+	exemplar := &metric.Exemplar{Labels: metric.Labels("trace_id", "x"), Value: 0.5, Time: at}
+	whole := histogram("h_seconds", 3, "x", "1")
+	whole.Help, whole.Unit = "H.", "seconds"
+	whole.Histogram.Buckets[0].Exemplar = exemplar
+	whole.Histogram.Buckets = append(whole.Histogram.Buckets, metric.Bucket{UpperBound: math.Inf(1), Count: 3})
+	c := counter("c_total", 2, "x", "a \"b\"\n\\")
+	c.Exemplar, c.Time = exemplar, at
+	var written []exposition.Rendered
+	samples := [][]operator.Metric{
+		{c, counter("c_total", 3, "x", "z")},
+		{whole, histogram("i", 1)},
+		{summary("s", 2, "x", "1"), summary("s", 3, "x", "2")},
+		{gauge("u.x", math.NaN(), "y.z", "1"), gauge("u.x", math.Inf(-1))},
+	}
+	samples[1][1].Histogram.Buckets = append(samples[1][1].Histogram.Buckets, metric.Bucket{UpperBound: math.Inf(1), Count: 1})
+	collector := plain()
+	collector.Expose("/metrics.json", exposition.JSON{})
+	for i, ms := range samples {
+		collector.Collect(string(rune('a'+i)), emits(ms...))
+		for _, m := range ms {
+			d := metric.Desc{Name: m.Name, Help: m.Help, Unit: m.Unit, Type: m.Type}
+			s := metric.Sample{Labels: m.Labels, Value: m.Value, Histogram: m.Histogram, Summary: m.Summary, Exemplar: m.Exemplar, Time: m.Time}
+			chunk := exposition.Chunk{Raw: exposition.AppendLines(nil, exposition.OpenMetrics, d, &s)}
+			if n := len(written); n > 0 && written[n-1].Name == m.Name {
+				written[n-1].Chunks = append(written[n-1].Chunks, chunk)
+			} else {
+				written = append(written, exposition.Rendered{Desc: d, Chunks: []exposition.Chunk{chunk}})
+			}
+		}
+	}
+	o := plain()
+	o.Expose("/metrics.json", exposition.JSON{})
+	asked := exposition.Format(255)
+	o.AddPart("p", part{gather: func(_ context.Context, f exposition.Format) ([]exposition.Rendered, error) {
+		asked = f
+		return written, nil
+	}})
+	for _, path := range []string{"/metrics", "/metrics.json"} {
+		for range 2 {
+			got := get(o, path, "Accept", formats["protobuf"]+";escaping=allow-utf-8").Body.String()
+			want := get(collector, path, "Accept", formats["protobuf"]+";escaping=allow-utf-8").Body.String()
+			if got != want || len(got) < 100 {
+				t.Errorf("%s gives\n%q\nwant\n%q", path, got, want)
+			}
+		}
+		if asked != exposition.OpenMetrics {
+			t.Errorf("%s asks for the format %d, want OpenMetrics, which has exemplars", path, asked)
+		}
+	}
+}
+
+// TestPartThatCannotBeRead costs only itself where its lines are needed as data.
+func TestPartThatCannotBeRead(t *testing.T) {
+	f := func(name string, gather func(context.Context, exposition.Format) ([]exposition.Rendered, error)) {
+		t.Helper()
+		o := newOperator(operator.Options{})
+		o.Expose("/metrics.json", exposition.JSON{})
+		bad, _ := gather(t.Context(), exposition.OpenMetrics)
+		o.AddPart("p", part{gather: func(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+			return append(bad[:1:1], rendered("fine", "fine 1\n")), nil
+		}})
+		o.AddPart("q", renders("q"))
+		o.Collect("c", emits(gauge("a", 1)))
+		want := `[{"name":"a","type":"gauge","samples":[{"labels":{},"value":1}]},
+{"name":"fine","type":"gauge","samples":[{"labels":{},"value":1}]},
+{"name":"q","type":"gauge","samples":[{"labels":{},"value":1}]}]
+`
+		asked := "?name[]=a&name[]=fine&name[]=q&name[]=" + bad[0].Name
+		for range 2 {
+			if w := get(o, "/metrics.json"+asked); w.Code != http.StatusOK || w.Body.String() != want {
+				t.Errorf("%s: JSON gives %d\n%s", name, w.Code, w.Body)
+			}
+		}
+		if w := get(o, "/metrics"+asked, "Accept", formats["protobuf"]); w.Code != http.StatusOK ||
+			!strings.Contains(w.Body.String(), "fine") || strings.Contains(w.Body.String(), bad[0].Name) {
+			t.Errorf("%s: protobuf gives %d %q", name, w.Code, w.Body)
+		}
+		// In text, too, as long as nobody asks for the lines.
+		wantLines(t, get(o, "/metrics?name[]=operator_samples_dropped_total&name[]=operator_collector_up").Body.String(),
+			up("p", 1), droppedLine("p", "invalid", 3))
+	}
+	g := metric.Desc{Name: "bad", Type: metric.Gauge}
+	f("a chunk that cannot be inflated", badChunk("bad"))
+	f("half a line", lines(g, "bad 1\nbad{x=\"1\n").gather)
+	f("no number", lines(g, "bad one\n").gather)
+	f("lines of another family", lines(g, "other 1\n").gather)
+	f("a histogram without bounds", lines(metric.Desc{Name: "bad", Type: metric.Histogram}, "bad_bucket 1\n").gather)
+	f("a counter that is negative", lines(metric.Desc{Name: "bad", Type: metric.Counter}, "bad -1\n").gather)
+	f("buckets that are not cumulative", lines(metric.Desc{Name: "bad", Type: metric.Histogram},
+		"bad_bucket{le=\"1\"} 2\nbad_bucket{le=\"2\"} 1\nbad_sum 1\nbad_count 2\n").gather)
 }
 
 // text writes rendered families as one exposition.

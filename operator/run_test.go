@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -114,6 +115,98 @@ func TestShutdownOrder(t *testing.T) {
 		resp.Body.Close()
 		t.Errorf("the server still answers: %d", resp.StatusCode)
 	}
+}
+
+// pipes is a listener whose connections are pipes, which a bubble may wait for.
+type pipes struct {
+	dialled chan net.Conn
+	once    sync.Once
+	closed  chan struct{}
+}
+
+func newPipes() *pipes { return &pipes{dialled: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.dialled:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case p.dialled <- far:
+		return near, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestShutdownOfSlowTasks: a daemon that needs two seconds has them, and
+// everything answers meanwhile, to the second.
+func TestShutdownOfSlowTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		o := newOperator(operator.Options{Listener: ln})
+		var ended time.Time
+		o.Daemon("slow", func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(2 * time.Second)
+			ended = time.Now()
+			return nil
+		})
+		o.Timer("waits", time.Hour, func(context.Context) error { return nil })
+		o.Collect("c", func(ctx context.Context, emit func(operator.Metric)) error {
+			time.Sleep(100 * time.Millisecond)
+			emit(gauge("a", 1))
+			return ctx.Err()
+		})
+		stop := background(t, o)
+		tr := &http.Transport{DialContext: ln.dial}
+		defer tr.CloseIdleConnections()
+		c := &http.Client{Transport: tr}
+		result := make(chan error, 1)
+		start := time.Now()
+		go func() { result <- stop() }()
+		synctest.Wait()
+		for time.Since(start) < 1500*time.Millisecond {
+			code, body := fetch(t, c, "http://o/metrics")
+			if code != 200 {
+				t.Errorf("/metrics gives %d while a daemon drains", code)
+			}
+			wantLines(t, body, "a 1", up("c", 1), runningLine("slow", 1))
+			for path, want := range map[string]int{"/livez": 200, "/healthz": 200, "/startupz": 200, "/readyz": 503} {
+				if code, _ := fetch(t, c, "http://o"+path); code != want {
+					t.Errorf("%s gives %d while a daemon drains, want %d", path, code, want)
+				}
+			}
+		}
+		if err := <-result; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if d := ended.Sub(start); d != 2*time.Second {
+			t.Errorf("the daemon ended after %s, want its two seconds", d)
+		}
+		if d := time.Since(start); d > 3*time.Second {
+			t.Errorf("Run took %s to end, want little more than the daemon", d)
+		}
+		if resp, err := c.Get("http://o/livez"); err == nil {
+			resp.Body.Close()
+			t.Errorf("it still answers: %d", resp.StatusCode)
+		}
+	})
 }
 
 // TestShutdownFinishesRequests: what is in flight is answered, nothing new is

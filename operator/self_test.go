@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 	"testing"
@@ -117,4 +118,60 @@ func TestSelfMetricsDuration(t *testing.T) {
 		takes = 500 * time.Millisecond
 		wantLines(t, scrape(t, o), `operator_collector_duration_seconds{collector="c"} 0.5`)
 	})
+}
+
+// TestSelfMetricsOfTheRest: timers, decisions and the certificate have theirs
+// only where they are used.
+func TestSelfMetricsOfTheRest(t *testing.T) {
+	cert := certificate(t, time.Unix(2_000_000_000, 0))
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+		o.Timer("t", time.Minute, func(context.Context) error { return nil })
+		o.Protect(marks("m"))
+		stop := background(t, o)
+		defer stop()
+		const want = `# HELP operator_auth_decisions_total Requests for protected routes, by what became of them.
+# TYPE operator_auth_decisions_total counter
+operator_auth_decisions_total{result="allowed"} 0
+operator_auth_decisions_total{result="forbidden"} 0
+operator_auth_decisions_total{result="other"} 0
+operator_auth_decisions_total{result="unauthenticated"} 0
+operator_auth_decisions_total{result="unavailable"} 0
+# HELP operator_cert_expiry_timestamp_seconds When the certificate ends that the server shows.
+# TYPE operator_cert_expiry_timestamp_seconds gauge
+operator_cert_expiry_timestamp_seconds 2e+09
+# HELP operator_timer_failures_total Calls of the timer's function that failed.
+# TYPE operator_timer_failures_total counter
+operator_timer_failures_total{timer="t"} 0
+# HELP operator_timer_last_success_timestamp_seconds When the timer's function last returned without an error.
+# TYPE operator_timer_last_success_timestamp_seconds gauge
+operator_timer_last_success_timestamp_seconds{timer="t"} 9.466848e+08
+`
+		if got := scrape(t, o); got != want {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+		wantLines(t, scrape(t, o), decisionLine("allowed", 1)) // that scrape was protected
+	})
+}
+
+// TestSelfMetricsAreReserved, all of them, also while they have no samples.
+func TestSelfMetricsAreReserved(t *testing.T) {
+	names := []string{
+		"auth_decisions_total", "cert_expiry_timestamp_seconds", "collector_duration_seconds", "collector_failures_total", "collector_up",
+		"daemon_restarts_total", "daemon_running", "samples_dropped_total", "timer_failures_total", "timer_last_success_timestamp_seconds",
+	}
+	for _, accept := range []string{allowUTF8, underscores, values, formats["OpenMetrics"]} {
+		o := newOperator(operator.Options{})
+		o.Collect("c", func(_ context.Context, emit func(operator.Metric)) error {
+			for _, name := range names {
+				emit(gauge("operator_"+name, 1, "taken", "yes"))
+			}
+			return nil
+		})
+		body := scrape(t, o, "Accept", accept)
+		if strings.Contains(body, "taken") {
+			t.Errorf("%s: a self-metric's name was taken:\n%s", accept, body)
+		}
+		wantLines(t, body, up("c", 1), droppedLine("c", "conflict", len(names)))
+	}
 }

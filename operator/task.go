@@ -118,7 +118,7 @@ func (o *Operator) supervise(ctx context.Context, t *task) error {
 	for {
 		start := time.Now()
 		err := t.run(ctx)
-		wait := time.Duration(0)
+		var wait time.Duration
 		switch {
 		case ctx.Err() != nil:
 			if err != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, ErrStop) {

@@ -168,7 +168,8 @@ func (p *parser) parse(text string) (parsed, error) {
 // name reads the name, which may be in quotes behind the opening brace, and the
 // labels.
 func (p *parser) name(text string, x *parsed) (rest string, err error) {
-	name, quoted := "", strings.HasPrefix(text, `{"`)
+	var name string
+	quoted := strings.HasPrefix(text, `{"`)
 	if quoted {
 		if name, rest, err = unquote(text[2:]); err != nil {
 			return "", err

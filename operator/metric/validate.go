@@ -63,7 +63,7 @@ func SanitizeLabelName(s string) string {
 // may be any UTF-8, as in Prometheus since version 3: it is not empty, and for
 // a label does not start with two underscores.
 func IsUTF8Name(s string, label bool) bool {
-	return s != "" && utf8.ValidString(s) && !(label && strings.HasPrefix(s, "__"))
+	return s != "" && utf8.ValidString(s) && (!label || !strings.HasPrefix(s, "__"))
 }
 
 // Validate reports the first thing that would make the description invalid in
