@@ -1,0 +1,3 @@
+// Package examples holds programs that use the SDK, and runs those that the
+// documentation shows.
+package examples
