@@ -114,12 +114,14 @@ func list(names map[string]bool) string {
 var header = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`)
 
 // selfMetrics returns a table row for each family that a served command has
-// about itself. What needs a cluster is added by hand.
+// about itself. What needs a cluster or TLS is added by hand.
 func selfMetrics(t *testing.T) []string {
 	t.Helper()
 	_, body := serve(t, "demo", "--every", "1h").get(t, "/metrics")
 	labels := labelsByFamily(t, body)
 	rows := []string{
+		row("kubevitals_auth_decisions_total", "counter", "`result`", "Requests for protected routes, by what became of them; with --auth."),
+		row("kubevitals_cert_expiry_timestamp_seconds", "gauge", "", "When the certificate ends that the server shows; with --tls-cert or --tls-self-signed."),
 		row("kubevitals_state_api_requests_total", "counter", "`code`, `verb`", "Requests to the API server, by what they do and their status code."),
 		row("kubevitals_state_kind_error_info", "gauge", "`group`, `kind`, `reason`, `version`", "Why the kind is not up."),
 		row("kubevitals_state_rule_errors_total", "counter", "`reason`, `rule`", "What rules asked for and objects could not give, by family and reason."),
