@@ -90,6 +90,12 @@ func (o owner) drop(why dropped, n int) {
 	}
 }
 
+func (o owner) dropAll(r result) {
+	for why, n := range r.dropped {
+		o.drop(dropped(why), int(n))
+	}
+}
+
 // merge puts families together. It belongs to one scrape.
 type merge struct {
 	families map[string]*gathered
@@ -151,7 +157,11 @@ func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format)
 			o.drop(droppedInvalid, 1)
 			return
 		}
-		m.addTidied(o, tidy([]metric.Family{m.escaping.Escape(family)}))
+		r := tidy([]metric.Family{family})
+		o.dropAll(r)
+		for _, f := range r.families {
+			m.addFamily(o, f)
+		}
 	default:
 		g := m.claim(r.Desc)
 		if g == nil {
@@ -162,26 +172,35 @@ func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format)
 	}
 }
 
-// addTidied adds families that were tidied for this scrape alone.
-func (m *merge) addTidied(o owner, r result) {
-	for why, n := range r.dropped {
-		o.drop(dropped(why), int(n))
-	}
-	for _, f := range r.families {
-		m.share(o, f)
-	}
-}
-
 // addFamily adds a family that is as [tidy] leaves it.
 func (m *merge) addFamily(o owner, f metric.Family) {
-	if m.escaping.Keeps(&f) {
-		m.share(o, f)
-	} else {
-		m.addTidied(o, tidy([]metric.Family{m.escaping.Escape(f)}))
+	if !m.escaping.Keeps(&f) {
+		f = m.escaped(o, f)
 	}
+	m.share(o, f)
+}
+
+// escaped escapes the names of a family, and drops what becomes the same by it.
+func (m *merge) escaped(o owner, f metric.Family) metric.Family {
+	f = m.escaping.Escape(f)
+	before := len(f.Samples)
+	f.Samples = slices.DeleteFunc(f.Samples, func(s metric.Sample) bool {
+		for i := 1; i < len(s.Labels); i++ {
+			if s.Labels[i-1].Name == s.Labels[i].Name {
+				return true
+			}
+		}
+		return false
+	})
+	o.drop(droppedInvalid, before-len(f.Samples))
+	o.drop(droppedDuplicate, sortSamples(&f))
+	return f
 }
 
 func (m *merge) share(o owner, f metric.Family) {
+	if len(f.Samples) == 0 {
+		return
+	}
 	g := m.families[f.Name]
 	if g == nil {
 		g = m.claim(f.Desc)

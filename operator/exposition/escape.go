@@ -20,8 +20,8 @@ const (
 	Underscores Escaping = iota
 	// AllowUTF8 leaves names as they are; they are written in quotes.
 	AllowUTF8
-	// Dots writes "_dot_" for a dot and two underscores for an underscore, in
-	// every name, and for any other character.
+	// Dots writes "_dot_" for a dot and two underscores for an underscore or any
+	// other character. As in client_golang, legacy names stay as they are.
 	Dots
 	// Values writes a name as "U__" and the characters that are not allowed as
 	// their numbers, so that the name can be had back.
@@ -49,15 +49,15 @@ func parseEscaping(s string) Escaping {
 
 // Keeps reports whether the scheme leaves all names of the family as they are.
 func (e Escaping) Keeps(f *metric.Family) bool {
-	switch {
-	case e == AllowUTF8:
+	if e == AllowUTF8 {
 		return true
-	case e == Dots || !metric.IsName(f.Name):
+	}
+	if !metric.IsName(f.Name) {
 		return false
 	}
 	for i := range f.Samples {
 		for _, l := range f.Samples[i].Labels {
-			if !metric.IsLabelName(l.Name) {
+			if !isLegacyLabel(l.Name) {
 				return false
 			}
 		}
@@ -65,9 +65,9 @@ func (e Escaping) Keeps(f *metric.Family) bool {
 	return true
 }
 
-// Escape returns the family with its names escaped. Samples whose labels become
-// one label are not valid afterwards; that is not checked. What is the same in
-// both families is shared between them.
+// Escape returns the family with its names escaped, but for those in exemplars.
+// Samples whose labels become one label are not valid afterwards; that is not
+// checked. What is the same in both families is shared between them.
 func (e Escaping) Escape(f metric.Family) metric.Family {
 	if e.Keeps(&f) {
 		return f
@@ -89,7 +89,7 @@ func (e Escaping) Escape(f metric.Family) metric.Family {
 
 // name escapes one name.
 func (e Escaping) name(s string, colon bool) string {
-	if e == AllowUTF8 || e != Dots && metric.IsName(s) && (colon || !strings.Contains(s, ":")) {
+	if e == AllowUTF8 || isLegacyLabel(s) || colon && metric.IsName(s) {
 		return s
 	}
 	var b strings.Builder
@@ -115,6 +115,12 @@ func (e Escaping) name(s string, colon bool) string {
 		}
 	}
 	return b.String()
+}
+
+// isLegacyLabel reports whether a label's name needs no quotes. Names that begin
+// with two underscores are made by escaping.
+func isLegacyLabel(s string) bool {
+	return metric.IsName(s) && !strings.Contains(s, ":")
 }
 
 func isNameByte(c byte, at int, colon bool) bool {

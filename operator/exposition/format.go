@@ -1,6 +1,7 @@
 package exposition
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,8 +11,7 @@ type Format uint8
 
 // The formats that Prometheus scrapes.
 const (
-	// Text is Prometheus' text format, version 0.0.4, or 1.0.0 where names may
-	// be any UTF-8.
+	// Text is Prometheus' text format, version 0.0.4.
 	Text Format = iota
 	// OpenMetrics is the OpenMetrics text format, version 1.0.
 	OpenMetrics
@@ -30,13 +30,11 @@ var mediaTypes = [numFormats]string{
 // ContentType returns the value of the Content-Type header for the format.
 func (f Format) ContentType(e Escaping) string {
 	var s string
-	switch {
-	case f == Protobuf:
+	switch f {
+	case Protobuf:
 		s = mediaTypes[f] + "; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-	case f == OpenMetrics:
+	case OpenMetrics:
 		s = mediaTypes[f] + "; version=1.0.0; charset=utf-8"
-	case e == AllowUTF8:
-		s = "text/plain; version=1.0.0; charset=utf-8"
 	default:
 		s = "text/plain; version=0.0.4; charset=utf-8"
 	}
@@ -50,9 +48,10 @@ func (f Format) ContentType(e Escaping) string {
 // named), the one that an Accept header prefers, and the escaping that it wants
 // there. RFC 9110 section 12.5.1 says how: of several ranges that match a
 // format the most specific one gives its weight; of equal weights the first in
-// the header wins. Formats other than [Text] must be asked for by name;
-// anything unknown or malformed gives [Text] and [Underscores]. A Content-Type
-// that [Format.ContentType] gave is a range, and gives back what it was made of.
+// the header wins. Formats other than [Text] must be asked for by name. If no
+// format is acceptable, or the header is malformed, it is [Text], or the first
+// that is offered, with [Underscores]. A Content-Type that [Format.ContentType]
+// gave is a range, and gives back what it was made of.
 func Negotiate(accept string, offered ...Format) (Format, Escaping) {
 	var prefer [numFormats]preference
 	at := 0
@@ -65,36 +64,35 @@ func Negotiate(accept string, offered ...Format) (Format, Escaping) {
 			prefer[f].consider(p)
 		}
 	}
-	best := Text
-	for f := range prefer {
-		if isOffered(Format(f), offered) && prefer[f].beats(prefer[best]) {
-			best = Format(f)
+	if len(offered) == 0 {
+		offered = []Format{Text, OpenMetrics, Protobuf}
+	}
+	best := offered[0]
+	if slices.Contains(offered, Text) {
+		best = Text
+	}
+	for _, f := range offered {
+		if prefer[f].beats(prefer[best]) {
+			best = f
 		}
 	}
 	return best, prefer[best].escaping
-}
-
-func isOffered(f Format, offered []Format) bool {
-	for _, o := range offered {
-		if o == f {
-			return true
-		}
-	}
-	return len(offered) == 0
 }
 
 // specificity says how closely a media range names a format, 0 for not at all.
 func specificity(f Format, mediaType string, params map[string]string) int {
 	version, named := params["version"], mediaType == mediaTypes[f]
 	switch {
+	case named && f != Protobuf && version == "":
+		return 3
 	case f == Text && mediaType == "*/*":
 		return 1
 	case f == Text && mediaType == "text/*":
 		return 2
-	case f == Text && named && (version == "" || version == "0.0.4" || version == "1.0.0"),
-		f == OpenMetrics && named && (version == "" || version == "1.0.0" || version == "0.0.1"),
+	case f == Text && named && (version == "0.0.4" || version == "1.0.0"),
+		f == OpenMetrics && named && (version == "1.0.0" || version == "0.0.1"),
 		f == Protobuf && named && params["proto"] == "io.prometheus.client.MetricFamily" && params["encoding"] == "delimited":
-		return 3
+		return 4
 	}
 	return 0
 }

@@ -9,12 +9,18 @@ import (
 func TestContentType(t *testing.T) {
 	f := func(format exposition.Format, want string) {
 		t.Helper()
-		if got := format.ContentType(exposition.Underscores); got != want {
+		if got := format.ContentType(underscores); got != want {
 			t.Errorf("ContentType of %d = %q, want %q", format, got, want)
+		}
+		for e, suffix := range map[exposition.Escaping]string{allowUTF8: "; escaping=allow-utf-8", dots: "; escaping=dots", values: "; escaping=values"} {
+			if got := format.ContentType(e); got != want+suffix {
+				t.Errorf("ContentType of %d and %s = %q, want %q", format, e, got, want+suffix)
+			}
 		}
 	}
 	f(exposition.Text, "text/plain; version=0.0.4; charset=utf-8")
 	f(exposition.OpenMetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8")
+	f(exposition.Protobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
 	var zero exposition.Format
 	f(zero, "text/plain; version=0.0.4; charset=utf-8")
 }
@@ -86,6 +92,16 @@ func TestNegotiate(t *testing.T) {
 	f("text/plain;q=0,*/*;q=1,application/openmetrics-text;q=0.5", om)
 	f("*/*;q=0.2,text/*,application/openmetrics-text;q=0.5", text)
 	f("text/plain;q=0.2,text/plain;version=0.0.4;q=0.7,application/openmetrics-text;q=0.5", text)
+	f("text/plain;q=0.7,text/plain;version=0.0.4;q=0.2,application/openmetrics-text;q=0.5", om)
+	f("text/plain;version=0.0.4;q=0.2,text/plain;q=0.7,application/openmetrics-text;q=0.5", om)
+	f("text/plain;version=1.0.0;q=0.2,text/plain;q=0.7,application/openmetrics-text;q=0.5", om)
+	f("text/plain;version=0.0.4;q=0,text/plain,application/openmetrics-text;q=0.5", om)
+	f("text/plain;version=2.0.0;q=0.2,text/plain;q=0.7,application/openmetrics-text;q=0.5", text) // which matches nothing
+	f("application/openmetrics-text,application/openmetrics-text;version=1.0.0;q=0.2,text/plain;q=0.5", text)
+	f("application/openmetrics-text;version=0.0.1;q=0.2,application/openmetrics-text,text/plain;q=0.5", text)
+	f("application/openmetrics-text;version=1.0.0,application/openmetrics-text;q=0,text/plain;q=0.5", om)
+	f("application/openmetrics-text;charset=utf-8;q=0.2,application/openmetrics-text,text/plain;q=0.5", om) // only the version counts
+	f("application/openmetrics-text;version=1.0.0;q=0.2,application/openmetrics-text;version=0.0.1,text/plain;q=0.5", om)
 	f("text/html;q=0.2,*/*,application/openmetrics-text;q=0.5", text)
 
 	// Malformed.

@@ -62,30 +62,44 @@ func (p *parser) line(text string) error {
 }
 
 func (p *parser) histogram(x parsed) error {
-	bound, err := takeBound(&x, "le")
+	var bound float64
+	var err error
+	switch x.suffix {
+	case "_sum", "_count":
+	case "_bucket":
+		if bound, err = takeBound(&x, "le"); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("not a line of the histogram %s", p.desc.Name)
+	}
 	s := p.distribution(x.Sample)
 	if s.Histogram == nil {
 		s.Histogram = new(metric.HistogramValue)
 	}
-	h := s.Histogram
-	switch x.suffix {
+	switch h := s.Histogram; x.suffix {
 	case "_sum":
 		h.Sum = x.Value
 	case "_count":
 		h.Count = x.Value
-	case "_bucket":
-		if err != nil {
-			return err
-		}
-		h.Buckets = append(h.Buckets, metric.Bucket{UpperBound: bound, Count: x.Value, Exemplar: x.Exemplar})
 	default:
-		return fmt.Errorf("not a line of the histogram %s", p.desc.Name)
+		h.Buckets = append(h.Buckets, metric.Bucket{UpperBound: bound, Count: x.Value, Exemplar: x.Exemplar})
 	}
 	return nil
 }
 
 func (p *parser) summary(x parsed) error {
-	bound, err := takeBound(&x, "quantile")
+	var bound float64
+	var err error
+	switch x.suffix {
+	case "_sum", "_count":
+	case "":
+		if bound, err = takeBound(&x, "quantile"); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("not a line of the summary %s", p.desc.Name)
+	}
 	s := p.distribution(x.Sample)
 	if s.Summary == nil {
 		s.Summary = new(metric.SummaryValue)
@@ -95,13 +109,8 @@ func (p *parser) summary(x parsed) error {
 		s.Summary.Sum = x.Value
 	case "_count":
 		s.Summary.Count = x.Value
-	case "":
-		if err != nil {
-			return err
-		}
-		s.Summary.Quantiles = append(s.Summary.Quantiles, metric.Quantile{Quantile: bound, Value: x.Value})
 	default:
-		return fmt.Errorf("not a line of the summary %s", p.desc.Name)
+		s.Summary.Quantiles = append(s.Summary.Quantiles, metric.Quantile{Quantile: bound, Value: x.Value})
 	}
 	return nil
 }
@@ -266,7 +275,7 @@ func parseLabel(s string) (l metric.Label, rest string, err error) {
 		if l.Name, s, err = unquote(quoted); err != nil {
 			return l, "", err
 		}
-		if s, ok = strings.CutPrefix(s, `="`); !ok || !metric.IsUTF8Name(l.Name, true) {
+		if s, ok = strings.CutPrefix(s, `="`); !ok || !metric.IsUTF8LabelName(l.Name) {
 			return l, "", fmt.Errorf("expected a label")
 		}
 	} else if l.Name, s, ok = strings.Cut(s, `="`); !ok || !metric.IsLabelName(l.Name) {

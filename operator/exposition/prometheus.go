@@ -30,9 +30,16 @@ func (p Prometheus) ContentType(accept string) string {
 // are not told apart.
 func (p Prometheus) Encode(w io.Writer, contentType string, families []metric.Family) error {
 	f, e := Negotiate(contentType)
+	escaped := make([]metric.Family, len(families))
+	descs := make([]*metric.Desc, len(families))
+	for i := range families {
+		escaped[i] = e.Escape(families[i])
+		descs[i] = &escaped[i].Desc
+	}
+	Disambiguate(f, descs)
 	x := NewWriter(w, f, false)
-	for _, family := range families {
-		x.WriteFamily(e.Escape(family))
+	for i := range escaped {
+		x.WriteFamily(escaped[i])
 	}
 	return x.Close()
 }

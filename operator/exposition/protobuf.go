@@ -93,9 +93,6 @@ func appendFamily(dst []byte, f *metric.Family) []byte {
 	var prefix [binary.MaxVarintLen64]byte
 	length := len(m) - start - room
 	n := binary.PutUvarint(prefix[:], uint64(length))
-	if n > room {
-		m = append(m, prefix[room:n]...)
-	}
 	copy(m[start+n:], m[start+room:start+room+length])
 	copy(m[start:], prefix[:n])
 	return m[:start+n+length]
@@ -174,9 +171,13 @@ func (m *message) time(field uint64, t time.Time) {
 }
 
 func (m *message) summary(s *metric.Sample) {
-	m.uint(1, uint64(s.Summary.Count))
-	m.double(2, s.Summary.Sum)
-	for _, q := range s.Summary.Quantiles {
+	v := s.Summary
+	if v == nil { // not valid, but no reason to panic
+		v = new(metric.SummaryValue)
+	}
+	m.uint(1, uint64(v.Count))
+	m.double(2, v.Sum)
+	for _, q := range v.Quantiles {
 		m.embed(3, func(m *message) {
 			m.double(1, q.Quantile)
 			m.double(2, q.Value)
@@ -187,6 +188,9 @@ func (m *message) summary(s *metric.Sample) {
 
 func (m *message) histogram(s *metric.Sample) {
 	h := s.Histogram
+	if h == nil {
+		h = new(metric.HistogramValue)
+	}
 	whole := h.IsWhole()
 	m.count(1, 4, whole, h.Count)
 	m.double(2, h.Sum)
@@ -220,7 +224,7 @@ func (m *message) native(n *metric.NativeHistogram, whole bool) {
 	m.count(7, 8, whole, n.ZeroCount)
 	m.buckets(9, n.Negative, whole)
 	m.buckets(12, n.Positive, whole)
-	if n.ZeroThreshold == 0 && n.ZeroCount == 0 && len(n.Negative.Spans)+len(n.Positive.Spans) == 0 {
+	if n.ZeroThreshold == 0 && (n.ZeroCount == 0 || !whole) && len(n.Negative.Spans)+len(n.Positive.Spans) == 0 {
 		// Without it the histogram would be taken for a classic one.
 		m.buckets(12, metric.NativeBuckets{Spans: []metric.Span{{}}}, whole)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
@@ -20,6 +21,7 @@ type line struct {
 	format Format
 	name   string
 	quoted bool
+	counts bool // exemplars may follow
 	labels []metric.Label
 	time   time.Time
 
@@ -29,7 +31,10 @@ type line struct {
 }
 
 func newLine(f Format, d metric.Desc) line {
-	return line{format: f, name: d.Name, quoted: !metric.IsName(d.Name)}
+	return line{
+		format: f, name: d.Name, quoted: !metric.IsName(d.Name),
+		counts: d.Type == metric.Counter || d.Type == metric.Histogram || d.Type == metric.GaugeHistogram,
+	}
 }
 
 func (l line) appendSample(dst []byte, s *metric.Sample) []byte {
@@ -105,7 +110,7 @@ func (l line) append(dst []byte, suffix string, value float64, exemplar *metric.
 		dst = append(dst, ' ')
 		dst = appendTime(dst, l.format, l.time)
 	}
-	if exemplar != nil && l.format == OpenMetrics {
+	if exemplar != nil && l.format == OpenMetrics && l.counts && isShort(exemplar) {
 		dst = appendExemplar(dst, exemplar)
 	}
 	return append(dst, '\n')
@@ -116,7 +121,7 @@ func (l line) append(dst []byte, suffix string, value float64, exemplar *metric.
 func appendLabels(dst []byte, sep byte, labels []metric.Label) ([]byte, byte) {
 	for i := range labels {
 		dst = append(dst, sep)
-		if name := labels[i].Name; metric.IsLabelName(name) {
+		if name := labels[i].Name; isLegacyLabel(name) {
 			dst = append(dst, name...)
 		} else {
 			dst = append(dst, '"')
@@ -154,6 +159,22 @@ func appendTime(dst []byte, f Format, t time.Time) []byte {
 		return strconv.AppendInt(dst, ms, 10)
 	}
 	return strconv.AppendFloat(dst, float64(ms)/1000, 'f', -1, 64)
+}
+
+// maxExemplar is how many characters OpenMetrics allows in the names and values
+// of an exemplar's labels together.
+const maxExemplar = 128
+
+// isShort reports whether OpenMetrics can carry an exemplar.
+func isShort(e *metric.Exemplar) bool {
+	n := 0
+	for _, l := range e.Labels {
+		if !isLegacyLabel(l.Name) {
+			return false
+		}
+		n += len(l.Name) + utf8.RuneCountInString(l.Value)
+	}
+	return n <= maxExemplar
 }
 
 func appendExemplar(dst []byte, e *metric.Exemplar) []byte {

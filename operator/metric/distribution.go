@@ -100,7 +100,29 @@ func (h *HistogramValue) validate() error {
 			return err
 		}
 	}
-	return h.Native.validate()
+	if err := h.Native.validate(); err != nil {
+		return err
+	}
+	if total := h.Native.total(); h.Native != nil && h.IsWhole() && (total > h.Count || total < h.Count && !math.IsNaN(h.Sum)) {
+		// Observations that are no number are in no bucket.
+		return fmt.Errorf("native histogram has %v observations in its buckets, of %v", total, h.Count)
+	}
+	return nil
+}
+
+// total returns the number of observations in all buckets.
+func (n *NativeHistogram) total() float64 {
+	if n == nil {
+		return 0
+	}
+	total := n.ZeroCount
+	for _, c := range n.Positive.Counts {
+		total += c
+	}
+	for _, c := range n.Negative.Counts {
+		total += c
+	}
+	return total
 }
 
 func (n *NativeHistogram) validate() error {
@@ -139,8 +161,8 @@ func (n *NativeHistogram) validate() error {
 }
 
 func (s *SummaryValue) validate() error {
-	if !isCount(s.Count) {
-		return fmt.Errorf("summary has the count %v", s.Count)
+	if !isCount(s.Count) || s.Count != math.Trunc(s.Count) || s.Count > maxWhole {
+		return fmt.Errorf("summary has the count %v, which is no whole number up to 2^53", s.Count)
 	}
 	for i, q := range s.Quantiles {
 		if !(q.Quantile >= 0 && q.Quantile <= 1) || i > 0 && s.Quantiles[i-1].Quantile >= q.Quantile {

@@ -25,3 +25,21 @@ func TestTypeString(t *testing.T) {
 	var zero metric.Type
 	f(zero, "unknown")
 }
+
+// TestParseType: every type is found by its name.
+func TestParseType(t *testing.T) {
+	f := func(name string, want metric.Type, ok bool) {
+		t.Helper()
+		if got, gotOK := metric.ParseType(name); got != want || gotOK != ok {
+			t.Errorf("ParseType(%q) = %s, %v, want %s, %v", name, got, gotOK, want, ok)
+		}
+	}
+	for typ := metric.Unknown; typ <= metric.Summary; typ++ {
+		f(typ.String(), typ, true)
+	}
+	f("untyped", metric.Unknown, true)
+	f("", metric.Unknown, false)
+	f("Gauge", metric.Unknown, false)
+	f("gauge ", metric.Unknown, false)
+	f("gauge_histogram", metric.Unknown, false)
+}

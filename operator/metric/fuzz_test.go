@@ -27,6 +27,9 @@ func FuzzNames(f *testing.F) {
 		if got := metric.IsLabelName(s); got != valid {
 			t.Errorf("IsLabelName(%q) = %v, want %v", s, got, valid)
 		}
+		if metric.IsName(s) && !metric.IsUTF8Name(s) || metric.IsLabelName(s) && !metric.IsUTF8LabelName(s) {
+			t.Errorf("IsUTF8Name(%q) is false, though it is a legacy name", s)
+		}
 		once := metric.SanitizeLabelName(s)
 		if !labelRE.MatchString(once) || strings.HasPrefix(once, "__") {
 			t.Errorf("SanitizeLabelName(%q) = %q, not a label name", s, once)

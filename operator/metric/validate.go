@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -59,17 +60,22 @@ func SanitizeLabelName(s string) string {
 	return string(b)
 }
 
-// IsUTF8Name reports whether s can be the name of a metric or label where names
-// may be any UTF-8, as in Prometheus since version 3: it is not empty, and for
-// a label does not start with two underscores.
-func IsUTF8Name(s string, label bool) bool {
-	return s != "" && utf8.ValidString(s) && (!label || !strings.HasPrefix(s, "__"))
+// IsUTF8Name reports whether s can be the name of a metric where names may be
+// any UTF-8, as in Prometheus since version 3: it is only not empty.
+func IsUTF8Name(s string) bool {
+	return s != "" && utf8.ValidString(s)
+}
+
+// IsUTF8LabelName reports whether s can be the name of a label where names may
+// be any UTF-8: it is not empty, and does not start with two underscores.
+func IsUTF8LabelName(s string) bool {
+	return IsUTF8Name(s) && !strings.HasPrefix(s, "__")
 }
 
 // Validate reports the first thing that would make the description invalid in
 // an exposition.
 func (d Desc) Validate() error {
-	if !IsUTF8Name(d.Name, false) {
+	if !IsUTF8Name(d.Name) {
 		return fmt.Errorf("metric name %q is empty or not valid UTF-8", d.Name)
 	}
 	if !utf8.ValidString(d.Help) {
@@ -97,6 +103,9 @@ func (s Sample) Validate(t Type) error {
 			return fmt.Errorf("label %q is there twice, or labels are not sorted", l.Name)
 		}
 	}
+	if !isTime(s.Time) || !isTime(s.Created) {
+		return fmt.Errorf("time is not of the years 1970 to 9999")
+	}
 	isHistogram := t == Histogram || t == GaugeHistogram
 	if isHistogram != (s.Histogram != nil) || (t == Summary) != (s.Summary != nil) {
 		return fmt.Errorf("value is not that of a %s", t)
@@ -114,9 +123,14 @@ func (s Sample) Validate(t Type) error {
 	return s.Exemplar.validate()
 }
 
+// isTime reports whether a time is unknown, or one that every format can write.
+func isTime(t time.Time) bool {
+	return t.IsZero() || t.Unix() >= 0 && t.UTC().Year() <= 9999
+}
+
 func (l Label) validate(t Type) error {
 	switch {
-	case !IsLabelName(l.Name) && !IsUTF8Name(l.Name, true):
+	case !IsLabelName(l.Name) && !IsUTF8LabelName(l.Name):
 		return fmt.Errorf("label name %q is empty, not valid UTF-8, or starts with two underscores", l.Name)
 	case l.Name == "le" && (t == Histogram || t == GaugeHistogram), l.Name == "quantile" && t == Summary:
 		return fmt.Errorf("label %q belongs to the %s", l.Name, t)
@@ -129,6 +143,9 @@ func (l Label) validate(t Type) error {
 func (e *Exemplar) validate() error {
 	if e == nil {
 		return nil
+	}
+	if !isTime(e.Time) {
+		return fmt.Errorf("exemplar: time is not of the years 1970 to 9999")
 	}
 	for i, l := range e.Labels {
 		if err := l.validate(Unknown); err != nil {

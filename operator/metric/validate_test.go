@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
@@ -48,6 +49,36 @@ func TestIsName(t *testing.T) {
 	f("`", false, false)
 	f("{", false, false)
 	f("@", false, false)
+}
+
+func TestIsUTF8Name(t *testing.T) {
+	f := func(s string, name, label bool) {
+		t.Helper()
+		if got := metric.IsUTF8Name(s); got != name {
+			t.Errorf("IsUTF8Name(%q) = %v, want %v", s, got, name)
+		}
+		if got := metric.IsUTF8LabelName(s); got != label {
+			t.Errorf("IsUTF8LabelName(%q) = %v, want %v", s, got, label)
+		}
+	}
+	f("", false, false)
+	f("a", true, true)
+	f("0", true, true)
+	f(" ", true, true)
+	f("\n", true, true)
+	f("\x00", true, true)
+	f(`a"b\`, true, true)
+	f("a.b/c-d:e", true, true)
+	f("日本", true, true)
+	f("\ufffd", true, true)
+	f("_a", true, true)
+	f("_", true, true)
+	f("._a", true, true)
+	f("__a", true, false)
+	f("__", true, false)
+	f("__日本", true, false)
+	f("a\xff", false, false)
+	f("\xed\xa0\x80", false, false) // a surrogate
 }
 
 func TestSanitizeLabelName(t *testing.T) {
@@ -119,6 +150,11 @@ func TestDescValidate(t *testing.T) {
 		{"unit without underscore", metric.Desc{Name: "aseconds", Unit: "seconds"}, "does not end in its unit"},
 		{"name is the unit", metric.Desc{Name: "seconds", Unit: "seconds"}, "does not end in its unit"},
 		{"unit in the middle", metric.Desc{Name: "a_seconds_b", Unit: "seconds"}, "does not end in its unit"},
+		{"unit behind a dot", metric.Desc{Name: "http.server.seconds", Unit: "seconds"}, ""},
+		{"unit behind a dot, before total", metric.Desc{Name: "http.server.seconds_total", Unit: "seconds"}, ""},
+		{"unit behind a slash", metric.Desc{Name: "http/seconds", Unit: "seconds"}, "does not end in its unit"},
+		{"unit with a dot", metric.Desc{Name: "a.k8s.cores", Unit: "k8s.cores"}, ""},
+		{"unit before a total behind a dot", metric.Desc{Name: "a.seconds.total", Unit: "seconds"}, "does not end in its unit"},
 		{"unit of two words", metric.Desc{Name: "a_meters_per_second", Unit: "meters_per_second"}, ""},
 	} {
 		wantErr(t, c.name, c.desc.Validate(), c.want)
@@ -126,7 +162,6 @@ func TestDescValidate(t *testing.T) {
 }
 
 func TestSampleValidate(t *testing.T) {
-	inf, nan := math.Inf(1), math.NaN()
 	for _, c := range []struct {
 		name   string
 		typ    metric.Type
@@ -152,7 +187,65 @@ func TestSampleValidate(t *testing.T) {
 		{"counter tiny negative", metric.Counter, metric.Sample{Value: -math.SmallestNonzeroFloat64}, "counter has the value"},
 		{"counter -Inf", metric.Counter, metric.Sample{Value: -inf}, "counter has the value -Inf"},
 		{"counter NaN", metric.Counter, metric.Sample{Value: nan}, "counter has the value NaN"},
+		{"info 1", metric.Info, metric.Sample{Value: 1}, ""},
+		{"info 0", metric.Info, metric.Sample{}, "info has the value 0"},
+		{"info NaN", metric.Info, metric.Sample{Value: nan}, "info has the value NaN"},
+		{"info almost 1", metric.Info, metric.Sample{Value: math.Nextafter(1, 2)}, "info has the value 1.0000000000000002"},
+		{"state set 0", metric.StateSet, metric.Sample{}, ""},
+		{"state set 1", metric.StateSet, metric.Sample{Value: 1}, ""},
+		{"state set 2", metric.StateSet, metric.Sample{Value: 2}, "stateset has the value 2"},
+		{"state set 0.5", metric.StateSet, metric.Sample{Value: 0.5}, "stateset has the value 0.5"},
+		{"state set NaN", metric.StateSet, metric.Sample{Value: nan}, "stateset has the value NaN"},
 	} {
 		wantErr(t, c.name, c.sample.Validate(c.typ), c.want)
+	}
+}
+
+// goodTimes are unknown, or of the years 1970 to 9999 as UTC has them.
+func goodTimes() []time.Time {
+	west, east := time.FixedZone("", -12*3600), time.FixedZone("", 14*3600)
+	return []time.Time{
+		{}, time.Time{}.In(east),
+		time.Unix(0, 0), time.Unix(0, 1).In(west), time.Unix(1.7e9, 123), // 1969 by the clock on the wall
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC).In(east), // the year 10000 there
+	}
+}
+
+// badTimes are next to the good ones, and far from them.
+func badTimes() []time.Time {
+	west, east := time.FixedZone("", -12*3600), time.FixedZone("", 14*3600)
+	return []time.Time{
+		time.Time{}.Add(1), time.Time{}.Add(-1),
+		time.Unix(0, -1), time.Unix(0, -1).In(east), // 1970 by the clock on the wall
+		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).In(west), // the year 9999 there
+		time.Unix(1<<60, 0), time.Unix(-1<<60, 0),
+	}
+}
+
+// TestSampleValidateTime checks both times of samples of every type.
+func TestSampleValidateTime(t *testing.T) {
+	f := func(at time.Time, want string) {
+		t.Helper()
+		for typ := metric.Unknown; typ <= metric.Summary; typ++ {
+			s := metric.Sample{Value: 1}
+			switch typ {
+			case metric.Histogram, metric.GaugeHistogram:
+				s.Histogram = new(metric.HistogramValue)
+			case metric.Summary:
+				s.Summary = new(metric.SummaryValue)
+			}
+			late, created := s, s
+			late.Time, created.Created = at, at
+			wantErr(t, typ.String()+" at "+at.String(), late.Validate(typ), want)
+			wantErr(t, typ.String()+" since "+at.String(), created.Validate(typ), want)
+		}
+	}
+	for _, at := range goodTimes() {
+		f(at, "")
+	}
+	for _, at := range badTimes() {
+		f(at, "time is not of the years 1970 to 9999")
 	}
 }

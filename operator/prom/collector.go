@@ -128,7 +128,7 @@ func toHistogram(s *metric.Sample) *dto.Histogram {
 	out.ZeroCount, out.ZeroCountFloat = toCount(n.ZeroCount, whole)
 	out.PositiveSpan, out.PositiveDelta, out.PositiveCount = toBuckets(n.Positive, whole)
 	out.NegativeSpan, out.NegativeDelta, out.NegativeCount = toBuckets(n.Negative, whole)
-	if n.ZeroThreshold == 0 && n.ZeroCount == 0 && len(out.PositiveSpan)+len(out.NegativeSpan) == 0 {
+	if n.ZeroThreshold == 0 && (n.ZeroCount == 0 || !whole) && len(out.PositiveSpan)+len(out.NegativeSpan) == 0 {
 		// Without it the histogram would be taken for a classic one.
 		out.PositiveSpan = []*dto.BucketSpan{{Offset: proto.Int32(0), Length: proto.Uint32(0)}}
 	}
