@@ -73,8 +73,9 @@ func (e Escaping) Escape(f metric.Family) metric.Family {
 		return f
 	}
 	out := metric.Family{Desc: f.Desc, Samples: make([]metric.Sample, len(f.Samples))}
-	out.Name = e.name(f.Name, true)
-	out.Unit = "" // the name does not have to end in it any more
+	if out.Name = e.name(f.Name, true); out.Name != f.Name {
+		out.Unit = "" // the name does not have to end in it any more
+	}
 	for i, s := range f.Samples {
 		labels := make([]metric.Label, len(s.Labels))
 		for j, l := range s.Labels {

@@ -76,6 +76,9 @@ func Negotiate(accept string, offered ...Format) (Format, Escaping) {
 			best = f
 		}
 	}
+	if prefer[best].q == 0 {
+		return best, Underscores
+	}
 	return best, prefer[best].escaping
 }
 

@@ -106,6 +106,9 @@ func (s Sample) Validate(t Type) error {
 	if !isTime(s.Time) || !isTime(s.Created) {
 		return fmt.Errorf("time is not of the years 1970 to 9999")
 	}
+	if err := s.Exemplar.validate(); err != nil {
+		return err
+	}
 	isHistogram := t == Histogram || t == GaugeHistogram
 	if isHistogram != (s.Histogram != nil) || (t == Summary) != (s.Summary != nil) {
 		return fmt.Errorf("value is not that of a %s", t)
@@ -120,7 +123,7 @@ func (s Sample) Validate(t Type) error {
 		t == StateSet && s.Value != 0 && s.Value != 1:
 		return fmt.Errorf("%s has the value %v", t, s.Value)
 	}
-	return s.Exemplar.validate()
+	return nil
 }
 
 // isTime reports whether a time is unknown, or one that every format can write.
