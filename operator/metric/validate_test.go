@@ -249,3 +249,18 @@ func TestSampleValidateTime(t *testing.T) {
 		f(at, "time is not of the years 1970 to 9999")
 	}
 }
+
+// TestExemplarOfEveryType: an exemplar is looked at wherever it is.
+func TestExemplarOfEveryType(t *testing.T) {
+	bad := &metric.Exemplar{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}
+	for typ := metric.Unknown; typ <= metric.Summary; typ++ {
+		s := metric.Sample{Value: 1, Exemplar: bad}
+		switch typ {
+		case metric.Histogram, metric.GaugeHistogram:
+			s.Histogram = new(metric.HistogramValue)
+		case metric.Summary:
+			s.Summary = new(metric.SummaryValue)
+		}
+		wantErr(t, typ.String(), s.Validate(typ), "exemplar: time")
+	}
+}
