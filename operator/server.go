@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log" //nolint:depguard // net/http takes nothing else
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,7 +53,7 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(serverLog{o.log}, "", 0),
 		Protocols:         new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
@@ -61,6 +63,23 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 		ln = tls.NewListener(ln, server.TLSConfig)
 	}
 	return server, ln, nil
+}
+
+// serverLog takes what net/http logs. Handshakes that fail are the business of
+// whoever scans ports.
+type serverLog struct {
+	log *slog.Logger
+}
+
+// Write takes one line.
+func (l serverLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	level := slog.LevelWarn
+	if strings.HasPrefix(text, "http: TLS handshake error") {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, "HTTP server", "err", text)
+	return len(line), nil
 }
 
 // serve serves until the server is shut down.

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,15 +61,11 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 		return err
 	}
 	s.register(op)
-	demoTour(cmd.OutOrStdout(), url, len(objects))
+	demoTour(cmd.OutOrStdout(), url, serve.secure.curl(), len(objects))
 	return op.Run(cmd.Context())
 }
 
-func demoTour(w io.Writer, url string, objects int) {
-	curl := "curl -s"
-	if strings.HasPrefix(url, "https:") {
-		curl = "curl -sk"
-	}
+func demoTour(w io.Writer, url, curl string, objects int) {
 	_, _ = fmt.Fprintf(w, `%[1]s
 
 A sample cluster of %[2]d objects is served there; stop with Ctrl-C. What to look at:

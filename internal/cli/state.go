@@ -111,7 +111,12 @@ type state struct {
 
 // cluster returns the configuration of the cluster that the flags name.
 func (f *stateFlags) cluster() (*rest.Config, error) {
-	config, err := source.Config(f.kubeconfig)
+	return clusterConfig(f.kubeconfig)
+}
+
+// clusterConfig returns the configuration of the cluster to talk to.
+func clusterConfig(kubeconfig string) (*rest.Config, error) {
+	config, err := source.Config(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +145,10 @@ func (s *state) readCluster(f *stateFlags) error {
 		return errors.New("--scrape-cache goes with --collect=scrape: a watched cluster is never stale")
 	}
 	config, err := f.cluster()
-	if err != nil {
+	switch {
+	case errors.Is(err, source.ErrNoCluster):
+		return fmt.Errorf("%w: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or read objects with --from FILE", err)
+	case err != nil:
 		return err
 	}
 	cluster, err := source.NewCluster(source.ClusterConfig{

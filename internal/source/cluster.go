@@ -57,8 +57,12 @@ type Cluster struct {
 	discoveryErr error
 }
 
+// ErrNoCluster says that nothing names a cluster.
+var ErrNoCluster = errors.New("no cluster")
+
 // Config returns the configuration of the cluster to read: the named file, else
-// $KUBECONFIG, else ~/.kube/config, else the mounted ServiceAccount.
+// $KUBECONFIG, else ~/.kube/config, else the mounted ServiceAccount; else it is
+// [ErrNoCluster].
 func Config(kubeconfig string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
@@ -70,7 +74,7 @@ func Config(kubeconfig string) (*rest.Config, error) {
 		return nil, fmt.Errorf("$KUBECONFIG is %s: there is no such file, or it has no current context", env)
 	}
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, errors.New("no cluster: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or read objects with --from FILE")
+		return nil, ErrNoCluster
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading the kubeconfig: %w", err)
