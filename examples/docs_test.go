@@ -2,7 +2,6 @@ package examples_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -185,7 +184,7 @@ func TestMatches(t *testing.T) {
 	f := func(want, got string, ok bool) {
 		t.Helper()
 		if matches(want, got) != ok {
-			t.Error(fmt.Sprintf("matches(%q, %q) is not %v", want, got, ok))
+			t.Errorf("matches(%q, %q) is not %v", want, got, ok)
 		}
 	}
 	f("a\n", "a\n", true)

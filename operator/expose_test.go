@@ -164,7 +164,7 @@ b_c_count{k_v="x"} 2
 		f("/metrics", "", "text/plain; version=0.0.4; charset=utf-8", escaped)
 		f("/also", formats["OpenMetrics"], "application/openmetrics-text; version=1.0.0; charset=utf-8", openMetrics)
 		f("/text", formats["OpenMetrics"], "text/plain; version=0.0.4; charset=utf-8", escaped)
-		f("/text", "text/plain;escaping=allow-utf-8", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", dotted)
+		f("/text", "text/plain;escaping=allow-utf-8", "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8", dotted)
 		f("/metrics.json", "text/plain", "application/json", asJSON)
 		f("/any", "anything", "text/x-any; of=anything", dotted)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/operator"
@@ -115,6 +116,9 @@ func TestDecisions(t *testing.T) {
 	f("allowed by two", func(h http.Handler) http.Handler { return pass(pass(h)) }, answers(200), "allowed")
 	f("allowed, refused by the handler", pass, answers(401), "allowed")
 	f("allowed, the handler is not available", pass, answers(503), "allowed")
+	f("allowed, refused by the handler through a writer of the middleware", func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{w}, r) })
+	}, answers(401), "allowed")
 	f("not known", refuses(401), answers(200), "unauthenticated")
 	f("not allowed", refuses(403), answers(200), "forbidden")
 	f("not available", refuses(503), answers(200), "unavailable")
@@ -234,18 +238,21 @@ func TestPanicsPassTheGuard(t *testing.T) {
 // TestInTheClear: credentials must not be.
 func TestInTheClear(t *testing.T) {
 	noLeaks(t, 0)
-	started := false
+	var started atomic.Bool
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	protected := func(opts operator.Options) *operator.Operator {
 		o := newOperator(opts)
 		o.Protect(marks("m"))
 		o.Daemon("d", func(context.Context) error {
-			started = true
+			started.Store(true)
+			cancel()
 			return nil
 		})
 		return o
 	}
 	for name, run := range map[string]func(*operator.Operator) error{
-		"Run": func(o *operator.Operator) error { return o.Run(t.Context()) },
+		"Run": func(o *operator.Operator) error { return o.Run(ctx) },
 		"Server": func(o *operator.Operator) error {
 			_, _, err := o.Server()
 			return err
@@ -268,7 +275,7 @@ func TestInTheClear(t *testing.T) {
 			t.Errorf("%s: an address is served in the clear", name)
 		}
 	}
-	if started {
+	if started.Load() {
 		t.Error("a daemon was started")
 	}
 }

@@ -76,7 +76,7 @@ func TestTLS(t *testing.T) {
 			}
 			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if err != nil || resp.StatusCode != 200 || resp.Proto != proto || resp.Header.Get("Passed") != "m" {
+			if err != nil || resp.StatusCode != http.StatusOK || resp.Proto != proto || resp.Header.Get("Passed") != "m" {
 				t.Errorf("got %d by %s, %v, %v; want 200 by %s", resp.StatusCode, resp.Proto, resp.Header, err, proto)
 			}
 			wantSeries(t, string(body), "a 1")

@@ -51,7 +51,7 @@ func TestMinInterval(t *testing.T) {
 		f(0, 1)
 		time.Sleep(10*time.Second - 1)
 		f(10*time.Second-1, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		f(10*time.Second, 2)
 		time.Sleep(9 * time.Second)
 		f(19*time.Second, 2)
@@ -162,7 +162,7 @@ func TestServeStale(t *testing.T) {
 				f(true, "a 3")
 				time.Sleep(30*s - 1)
 				f(true, "a 3")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				f(true) // too old
 				f(false, "a 7")
 				f(true, "a 7")

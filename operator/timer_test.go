@@ -144,10 +144,10 @@ func TestTimerBacksOff(t *testing.T) {
 // success, however short, brings it back.
 func TestTimerRecovers(t *testing.T) {
 	at := beginnings(t, 1e6*time.Hour, time.Minute, func(n int) error {
-		switch {
-		case n == 31:
+		switch n {
+		case 31:
 			return nil
-		case n == 33:
+		case 33:
 			return operator.ErrStop
 		}
 		return errors.New("no luck")
