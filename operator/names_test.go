@@ -129,6 +129,10 @@ func TestNamesThatBecomeOne(t *testing.T) {
 			[]operator.Metric{gauge("a", 1, "x.y", "1")}, []operator.Metric{gauge("a", 2, "x_y", "1"), gauge("a", 3, "x_y", "2")},
 			[]string{`a{x_y="1"} 1`, `a{x_y="2"} 3`}, "duplicate", 1,
 		}, {
+			"labels of two series of one collector",
+			[]operator.Metric{gauge("c", 1)}, []operator.Metric{gauge("a", 2, "x.y", "1"), gauge("a", 3, "x_y", "1"), gauge("a", 4, "x_y", "2")},
+			[]string{`a{x_y="1"} 2`, `a{x_y="2"} 4`, "c 1"}, "duplicate", 1,
+		}, {
 			"labels of one series",
 			[]operator.Metric{gauge("c", 1)}, []operator.Metric{gauge("a", 2, "x.y", "1", "x_y", "1"), gauge("a", 3, "x.y", "2")},
 			[]string{`a{x_y="2"} 3`, "c 1"}, "invalid", 1,

@@ -36,6 +36,7 @@ func TestMinInterval(t *testing.T) {
 		o := newOperator(operator.Options{})
 		var calls atomic.Int32
 		o.Collect("c", numbered(&calls, nil), operator.MinInterval(10*time.Second))
+		o.Collect("duplicate", emits(gauge("a", 7)), operator.MinInterval(10*time.Second))
 		f := func(at time.Duration, want int) {
 			t.Helper()
 			for _, accept := range formats { // they share the result
@@ -43,7 +44,7 @@ func TestMinInterval(t *testing.T) {
 			}
 			body := scrape(t, o)
 			wantSeries(t, body, fmt.Sprint("a ", want))
-			wantLines(t, body, up("c", 1), droppedLine("c", "duplicate", want)) // counted with the call, not with each scrape
+			wantLines(t, body, up("c", 1), droppedLine("c", "duplicate", want), droppedLine("duplicate", "duplicate", want)) // counted with the call, not with each scrape
 			if n := calls.Load(); int(n) != want {
 				t.Errorf("%s: %d calls, want %d", at, n, want)
 			}
@@ -85,20 +86,25 @@ func TestMinIntervalOfAFailure(t *testing.T) {
 	})
 }
 
-// TestMinIntervalOfManyScrapes at once, of which the first calls.
+// TestMinIntervalOfManyScrapes that come while the first call is under way.
 func TestMinIntervalOfManyScrapes(t *testing.T) {
-	noLeaks(t, 0)
-	o := newOperator(operator.Options{MaxScrapes: 100})
-	var calls atomic.Int32
-	o.Collect("c", numbered(&calls, nil), operator.MinInterval(time.Hour))
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() { wantSeries(t, scrape(t, o), "a 1") })
-	}
-	wg.Wait()
-	if n := calls.Load(); n != 1 {
-		t.Errorf("%d calls, want 1", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{MaxScrapes: 100})
+		var calls atomic.Int32
+		o.Collect("c", numbered(&calls, func(int32) error {
+			time.Sleep(time.Second)
+			return nil
+		}), operator.MinInterval(time.Hour))
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { wantSeries(t, scrape(t, o), "a 1") })
+		}
+		wg.Wait()
+		wantSeries(t, scrape(t, o), "a 1")
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls, want 1", n)
+		}
+	})
 }
 
 func TestMinIntervalOfAPart(t *testing.T) {
