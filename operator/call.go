@@ -31,7 +31,8 @@ type source struct {
 
 	mu       sync.Mutex
 	inflight map[exposition.Format]*call
-	good     map[exposition.Format]kept // filled if somebody may want it
+	last     map[exposition.Format]*call // filled if there is a minInterval
+	good     map[exposition.Format]kept  // filled if serveStale is set
 	stats    sourceStats
 }
 
@@ -71,7 +72,7 @@ var (
 	errBusy    = errors.New("an earlier call has not returned yet")
 	errTimeout = errors.New("no answer before the deadline")
 	errTooMany = errors.New("too many samples")
-	errGoexit  = errors.New("the collector has ended its goroutine")
+	errGoexit  = errors.New("the function has ended its goroutine")
 )
 
 type panicError struct {
@@ -87,12 +88,9 @@ func (s *source) call(ctx, base context.Context, f exposition.Format) (r result,
 	if !s.isPart || s.anyFormat {
 		f = exposition.Text
 	}
-	if r, ok := s.recall(f, s.minInterval); ok {
-		return r, false, nil
-	}
 	r, first, err = s.ask(ctx, base, f)
 	if err != nil && r.isEmpty() {
-		if stale, ok := s.recall(f, s.serveStale); ok {
+		if stale, ok := s.recall(f); ok {
 			return stale, false, err
 		}
 	}
@@ -103,15 +101,12 @@ func (r *result) isEmpty() bool {
 	return len(r.families)+len(r.rendered) == 0
 }
 
-// recall returns the last good result if it is not older than age.
-func (s *source) recall(f exposition.Format, age time.Duration) (result, bool) {
-	if age <= 0 {
-		return result{}, false
-	}
+// recall returns the last good result if it is not too old.
+func (s *source) recall(f exposition.Format) (result, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, ok := s.good[f]
-	return k.result, ok && time.Since(k.at) < age
+	return k.result, ok && time.Since(k.at) < s.serveStale
 }
 
 // ask starts a call, or joins the one under way, and waits for it until the
@@ -153,14 +148,18 @@ func (s *source) wait(ctx context.Context, c *call) {
 	}
 }
 
-// join returns the call under way, or a new one; nil while an overdue call has
-// not returned. A call is waited for as long as the most patient scrape does.
+// join returns the call under way, one that has ended lately enough, or a new
+// one; nil while an overdue call has not returned. A call is waited for as long
+// as the most patient scrape does.
 func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c = s.inflight[f]
 	switch {
 	case c == nil:
+		if last := s.last[f]; last != nil && time.Since(last.began) < s.minInterval {
+			return last, false
+		}
 		return s.start(ctx, base, f), false
 	case c.isOverdue:
 		s.fail(errBusy)
@@ -185,6 +184,9 @@ func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
 	}
 	c.end, c.told = end, end
 	s.inflight[f] = c
+	if s.minInterval > 0 {
+		s.last[f] = c
+	}
 	callCtx, cancel := context.WithDeadline(base, c.end.Add(-margin))
 	c.timer = time.AfterFunc(time.Until(c.end), func() { s.overdue(c) })
 	go func() {
@@ -215,7 +217,24 @@ func (s *source) run(ctx context.Context, f exposition.Format) (r result, err er
 			r, err = result{}, panicError{p, debug.Stack()}
 		}
 	}()
-	return s.gather(ctx, f)
+	r, err = s.gather(ctx, f)
+	return r, readable(err)
+}
+
+// readable returns an error whose methods can be called: a pointer that is nil
+// is an error like any other, until it is asked for its text.
+func readable(err error) (out error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			out = fmt.Errorf("an error of type %T that cannot be read: %w", err, panicError{p, debug.Stack()})
+		}
+	}()
+	_ = err.Error()
+	_ = errors.As(err, new(panicError)) || errors.Is(err, ErrStop) // as it will be asked
+	return err
 }
 
 // overdue ends the wait for a call. Until it returns, nobody waits for it again.
@@ -252,7 +271,7 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 		s.fail(err)
 	} else {
 		s.stats.err = nil
-		if s.minInterval > 0 || s.serveStale > 0 {
+		if s.serveStale > 0 {
 			s.good[f] = kept{r, time.Now()}
 		}
 	}

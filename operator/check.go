@@ -69,7 +69,9 @@ func (c *check) verdict(ctx context.Context) error {
 		return nil
 	}
 	_, err := c.run.get(ctx, c.timeout)
-	c.passed.Store(err == nil)
+	if err == nil {
+		c.passed.Store(true)
+	}
 	return err
 }
 
@@ -92,13 +94,11 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		o.mu.Lock()
-		checks := slices.DeleteFunc(slices.Clone(o.checks), func(c *check) bool {
+		checks := append(slices.Clone(o.checks), newCheck(Ready, "shutdown", o.notStopping))
+		o.mu.Unlock()
+		checks = slices.DeleteFunc(checks, func(c *check) bool {
 			return c.kind != kind || slices.Contains(query["exclude"], c.name)
 		})
-		o.mu.Unlock()
-		if kind == Ready {
-			checks = append(checks, newCheck(Ready, "shutdown", o.notStopping))
-		}
 		verdicts := verdicts(r.Context(), checks)
 		var body bytes.Buffer
 		failed := false

@@ -93,9 +93,9 @@ func MaxSamples(n int) CollectOption {
 	return func(s *source) { s.maxSamples = n }
 }
 
-// MinInterval is how long the result of a call that succeeded is given to later
-// scrapes, instead of a call for each. Use it for what is dear to ask or has
-// limits on how often it may be asked.
+// MinInterval is how far apart the beginnings of two calls are at least. Scrapes
+// in between get the last result, or failure, again. Use it for what is dear to
+// ask or has limits on how often it may be asked.
 func MinInterval(d time.Duration) CollectOption {
 	return func(s *source) { s.minInterval = d }
 }
@@ -178,7 +178,7 @@ func normalized(labels, extra []metric.Label) []metric.Label {
 func (o *Operator) addSource(name string, opts []CollectOption) *source {
 	s := &source{
 		name: name, log: o.log, maxSamples: 100_000,
-		inflight: make(map[exposition.Format]*call), good: make(map[exposition.Format]kept),
+		inflight: make(map[exposition.Format]*call), last: make(map[exposition.Format]*call), good: make(map[exposition.Format]kept),
 	}
 	for _, opt := range opts {
 		opt(s)

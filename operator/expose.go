@@ -63,9 +63,12 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 		format:      exposition.Protobuf, // what is gathered as data
 		escaping:    exposition.AllowUTF8,
 	}
-	if p, ok := e.(exposition.Prometheus); ok {
+	switch p := e.(type) {
+	case exposition.Prometheus:
 		x.format, x.escaping = p.Negotiate(accept)
-	} else {
+	case *exposition.Prometheus:
+		x.format, x.escaping = p.Negotiate(accept)
+	default:
 		x.encoder = e
 	}
 	var errs []error
@@ -149,8 +152,12 @@ func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
 	}
 	gathered, errs := o.gather(ctx, exposition.Protobuf, exposition.AllowUTF8)
 	families := data(gathered)
-	for i := range families {
-		families[i].Samples = slices.Clone(families[i].Samples) // others may share them
+	for i := range families { // others may share what is in them
+		families[i].Samples = slices.Clone(families[i].Samples)
+		for j := range families[i].Samples {
+			s := &families[i].Samples[j]
+			s.Labels = slices.Clone(s.Labels)
+		}
 	}
 	return families, errors.Join(errs...)
 }

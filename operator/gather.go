@@ -47,7 +47,7 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition
 	}
 	m.join()
 	if prefix != "" {
-		m.prefix = ""
+		clear(m.reserved)
 		for _, family := range o.selfMetrics(prefix, sources, errs) {
 			m.addFamily(owner{}, family)
 		}
@@ -66,9 +66,9 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition
 // part, or put together from the samples of collectors.
 type gathered struct {
 	metric.Family
-	part   bool // never in protobuf
-	chunks []exposition.Chunk
-	shares []share // of collectors, if it is not a part's
+	part   bool               // it belongs to a part alone
+	chunks []exposition.Chunk // of the part, unless they had to be parsed
+	shares []share            // of collectors, if it is not a part's
 }
 
 // share is what one source has given to a family.
@@ -100,27 +100,30 @@ func (o owner) dropAll(r result) {
 type merge struct {
 	families map[string]*gathered
 	series   map[string]*gathered // by the names of their series
-	prefix   string               // of names that nobody else may use; empty for none
+	reserved map[string]bool      // names that nobody may use but the Operator
 	escaping exposition.Escaping
 }
 
+// newMerge returns a merge that keeps the names of self-metrics with a prefix,
+// if it is not empty, from being used.
 func newMerge(prefix string, e exposition.Escaping) *merge {
-	return &merge{families: make(map[string]*gathered), series: make(map[string]*gathered), prefix: prefix, escaping: e}
-}
-
-// reserved reports whether a name is that of a self-metric.
-func (m *merge) reserved(name string) bool {
-	return m.prefix != "" && selfmetric.Is(name, m.prefix)
+	m := &merge{
+		families: make(map[string]*gathered), series: make(map[string]*gathered),
+		reserved: make(map[string]bool), escaping: e,
+	}
+	if prefix != "" {
+		for _, name := range selfmetric.Names(prefix) {
+			m.reserved[e.Escape(metric.Family{Desc: metric.Desc{Name: name}}).Name] = true
+		}
+	}
+	return m
 }
 
 // claim takes the names of a family's series, or none if one is taken.
 func (m *merge) claim(d metric.Desc) *gathered {
-	if m.reserved(d.Name) {
-		return nil
-	}
 	names := seriesNames(d)
 	for _, name := range names {
-		if m.series[name] != nil {
+		if m.series[name] != nil || m.reserved[name] {
 			return nil
 		}
 	}
@@ -152,16 +155,7 @@ func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format)
 	case r.Validate() != nil:
 		o.drop(droppedInvalid, 1)
 	case f == exposition.Protobuf || !m.escaping.Keeps(&metric.Family{Desc: r.Desc}):
-		family, err := r.Parse(lineFormat(f))
-		if err != nil {
-			o.drop(droppedInvalid, 1)
-			return
-		}
-		r := tidy([]metric.Family{family})
-		o.dropAll(r)
-		for _, f := range r.families {
-			m.addFamily(o, f)
-		}
+		m.addParsed(o, r, lineFormat(f))
 	default:
 		g := m.claim(r.Desc)
 		if g == nil {
@@ -169,6 +163,28 @@ func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format)
 			return
 		}
 		g.part, g.chunks = true, r.Chunks
+	}
+}
+
+// addParsed adds a part's family as data.
+func (m *merge) addParsed(o owner, r exposition.Rendered, f exposition.Format) {
+	family, err := r.Parse(f)
+	if err != nil {
+		o.drop(droppedInvalid, 1)
+		return
+	}
+	tidied := tidy([]metric.Family{family})
+	o.dropAll(tidied)
+	for _, family := range tidied.families {
+		if !m.escaping.Keeps(&family) {
+			family = m.escaped(o, family)
+		}
+		g := m.claim(family.Desc)
+		if g == nil {
+			o.drop(droppedConflict, 1)
+			return
+		}
+		g.part, g.Samples = true, family.Samples
 	}
 }
 
@@ -268,7 +284,7 @@ func lineFormat(f exposition.Format) exposition.Format {
 
 // write encodes the family.
 func (g *gathered) write(w *exposition.Writer) {
-	if g.part {
+	if g.chunks != nil {
 		w.WriteRendered(exposition.Rendered{Desc: g.Desc, Chunks: g.chunks})
 	} else {
 		w.WriteFamily(g.Family)

@@ -165,8 +165,8 @@ func TestNamesThatBecomeOne(t *testing.T) {
 	}
 }
 
-// TestPartThatBecomesAnother: a part's family is read to be escaped, and then
-// shares a name as that of a collector does.
+// TestPartThatBecomesAnother: a part's family is read to be escaped, and owns
+// its name then as ever.
 func TestPartThatBecomesAnother(t *testing.T) {
 	o := newOperator(operator.Options{})
 	o.Collect("c", emits(gauge("a_b", 1, "x", "1")))
@@ -174,8 +174,8 @@ func TestPartThatBecomesAnother(t *testing.T) {
 	o.AddPart("broken", lines(metric.Desc{Name: "c.d", Type: metric.Gauge}, "{\"c.d\"} 1\n{\"c.d\" oh\n"))
 	o.AddPart("inflated", part{gather: badChunk("e.f")})
 	body := scrape(t, o, "Accept", underscores)
-	wantSeries(t, body, `a_b{x="1"} 1`, `a_b{x="2"} 2`)
-	wantLines(t, body, droppedLine("p", "duplicate", 1), droppedLine("broken", "invalid", 1), droppedLine("inflated", "invalid", 1),
+	wantSeries(t, body, `a_b{x="1"} 1`)
+	wantLines(t, body, droppedLine("p", "conflict", 1), droppedLine("broken", "invalid", 1), droppedLine("inflated", "invalid", 1),
 		up("p", 1), up("broken", 1))
 }
 

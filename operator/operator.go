@@ -75,6 +75,7 @@ type Operator struct {
 	checks    []*check
 	probes    []*probe
 	protect   Middleware // nil protects nothing
+	asked     bool       // for a protected route
 	conflicts []error
 }
 

@@ -27,8 +27,9 @@ type Part interface {
 	Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error)
 }
 
-// AnyFormat says of a part that its lines are the same in every format, so that
-// scrapes of different formats share a call as well.
+// AnyFormat says of a part that its lines are the same in every format, which
+// they are without histograms, summaries, timestamps and exemplars. Scrapes of
+// different formats then share a call as well.
 func AnyFormat() CollectOption {
 	return func(s *source) { s.anyFormat = true }
 }
@@ -60,11 +61,11 @@ func (o *Operator) conflict() error {
 	return errors.Join(o.conflicts...)
 }
 
-// Render runs collectors one after the other and renders what they emit, for a
-// part that has metrics about itself: they are then taken in the same moment as
-// its data. Samples that cannot be exposed are left out; the error joins those
+// Render runs collectors one after the other and renders what they emit in the
+// format of [Part]'s Gather, for a part that has metrics about itself: they are
+// then taken in the same moment as its data. Samples that cannot be exposed are left out; the error joins those
 // of the collectors.
-func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rendered, error) {
+func Render(ctx context.Context, f exposition.Format, collectors ...CollectorFunc) ([]exposition.Rendered, error) {
 	m := newMerge("", exposition.Underscores)
 	var errs []error
 	for _, collect := range collectors {
@@ -74,8 +75,8 @@ func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rend
 			continue
 		}
 		families, _ := b.seal()
-		for _, f := range tidy(families).families {
-			m.addFamily(owner{}, f)
+		for _, family := range tidy(families).families {
+			m.addFamily(owner{}, family)
 		}
 	}
 	m.join()
@@ -83,7 +84,7 @@ func Render(ctx context.Context, collectors ...CollectorFunc) ([]exposition.Rend
 	for _, g := range m.sorted() {
 		var lines []byte
 		for i := range g.Samples {
-			lines = exposition.AppendLines(lines, exposition.Text, g.Desc, &g.Samples[i])
+			lines = exposition.AppendLines(lines, f, g.Desc, &g.Samples[i])
 		}
 		out = append(out, exposition.Rendered{Desc: g.Desc, Chunks: []exposition.Chunk{{Raw: lines}}})
 	}

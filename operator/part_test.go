@@ -350,7 +350,7 @@ func TestRender(t *testing.T) {
 			return err
 		}
 	}
-	families, err := operator.Render(t.Context(),
+	families, err := operator.Render(t.Context(), exposition.Text,
 		fails(errFirst),
 		emits(
 			operator.Metric{Name: "b_total", Help: "B.", Type: metric.Counter, Value: 2, Labels: metric.Labels("x", "2")},
@@ -381,14 +381,14 @@ func TestRenderOneAfterTheOther(t *testing.T) {
 			return nil
 		}
 	}
-	families, err := operator.Render(ctx, step("a"), step("b"), step("c"))
+	families, err := operator.Render(ctx, exposition.Text, step("a"), step("b"), step("c"))
 	if got := strings.Join(order, ", "); err != nil || len(families) != 0 || got != "a given, b given, c given" {
 		t.Errorf("%d families, %v, order %q", len(families), err, got)
 	}
 }
 
 func TestRenderOfNothing(t *testing.T) {
-	if families, err := operator.Render(t.Context()); err != nil || len(families) != 0 {
+	if families, err := operator.Render(t.Context(), exposition.Text); err != nil || len(families) != 0 {
 		t.Errorf("got %v, %v", families, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // Middleware wraps a handler, to decide who may reach it.
@@ -54,11 +55,14 @@ func (o *Operator) Handle(pattern string, h http.Handler, opts ...RouteOption) {
 
 // Protect sends all requests for protected routes through a middleware, such as
 // the Wrap of an Auth of package kubeauth. Of several, the first is the
-// outermost. With one, [Operator.Run] needs [Options.TLS]. Call it before the
-// first request.
+// outermost. With one, [Operator.Run] needs [Options.TLS]. It panics after the
+// first request for a protected route, which was not protected then.
 func (o *Operator) Protect(m Middleware) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.asked || m == nil {
+		panic("operator: Protect with nil, or after a request for a protected route")
+	}
 	if before := o.protect; before != nil {
 		inner := m
 		m = func(h http.Handler) http.Handler { return before(inner(h)) }
@@ -80,15 +84,15 @@ const (
 
 var decisionNames = [numDecisions]string{"allowed", "forbidden", "other", "unauthenticated", "unavailable"}
 
-// passedKey is the context key under which a protected request carries a bool
-// that says whether it has passed the middleware.
+// passedKey is the context key under which a protected request carries an
+// [atomic.Bool] that says whether it has passed the middleware.
 type passedKey struct{}
 
 // guarded puts a handler behind the middleware, and counts what that decides.
 func (o *Operator) guarded(h http.Handler) http.Handler {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if passed, ok := r.Context().Value(passedKey{}).(*bool); ok {
-			*passed = true
+		if passed, ok := r.Context().Value(passedKey{}).(*atomic.Bool); ok {
+			passed.Store(true)
 		}
 		if own, ok := w.(*statusWriter); ok {
 			w = own.ResponseWriter
@@ -98,6 +102,7 @@ func (o *Operator) guarded(h http.Handler) http.Handler {
 	guard := sync.OnceValue(func() http.Handler {
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		o.asked = true
 		if o.protect == nil {
 			return nil
 		}
@@ -109,9 +114,9 @@ func (o *Operator) guarded(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		var passed bool
+		var passed atomic.Bool
 		status := &statusWriter{ResponseWriter: w}
-		defer func() { o.decided(passed, status.code) }()
+		defer func() { o.decided(passed.Load(), status.code) }()
 		outer.ServeHTTP(status, r.WithContext(context.WithValue(r.Context(), passedKey{}, &passed)))
 	})
 }

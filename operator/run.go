@@ -52,7 +52,11 @@ func (o *Operator) Run(ctx context.Context) error {
 	}
 	o.stopping.Store(true)
 	cancelTasks()
-	return errors.Join(failure, tasks.await(o.opts.Grace), shutdown(server, o.opts.Grace))
+	err = errors.Join(failure, tasks.await(o.opts.Grace), shutdown(server, o.opts.Grace))
+	if ln != nil {
+		_ = ln.Close() // a server that is stopped before it serves leaves it open
+	}
+	return err
 }
 
 func shutdown(server *http.Server, grace time.Duration) error {

@@ -34,7 +34,7 @@ func (o *Operator) Ready() <-chan struct{} {
 // open listens and makes the server; both are nil when there is nothing to
 // listen on. It closes a listener that it was given when it fails.
 func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error) {
-	err := errors.Join(o.conflict(), o.exposed())
+	err := errors.Join(o.conflict(), o.exposed(), o.uncertified())
 	if err != nil {
 		if o.opts.Listener != nil {
 			_ = o.opts.Listener.Close()
@@ -102,6 +102,15 @@ func (o *Operator) exposed() error {
 		"or Options.Plaintext if something in front of the server ends TLS")
 }
 
+// uncertified reports a TLS configuration with which no handshake can succeed.
+func (o *Operator) uncertified() error {
+	c := o.opts.TLS
+	if c == nil || len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil {
+		return nil
+	}
+	return errors.New("Options.TLS has no certificate: set Certificates or GetCertificate, as package kubeauth does")
+}
+
 func (o *Operator) listen(ctx context.Context) (net.Listener, error) {
 	if o.opts.Listener != nil || o.opts.Addr == "" {
 		return o.opts.Listener, nil
@@ -142,10 +151,7 @@ func (o *Operator) certExpiry() (time.Time, bool) {
 	if config == nil || o.opts.Serve != nil {
 		return time.Time{}, false
 	}
-	var cert *tls.Certificate
-	if config.GetCertificate != nil {
-		cert, _ = config.GetCertificate(&tls.ClientHelloInfo{})
-	}
+	cert := currentCertificate(config)
 	if cert == nil && len(config.Certificates) > 0 {
 		cert = &config.Certificates[0]
 	}
@@ -153,4 +159,19 @@ func (o *Operator) certExpiry() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return cert.Leaf.NotAfter, true
+}
+
+// currentCertificate asks for the certificate of a client of which nothing is
+// known. A function that cannot bear that gives none.
+func currentCertificate(config *tls.Config) (cert *tls.Certificate) {
+	if config.GetCertificate == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			cert = nil
+		}
+	}()
+	cert, _ = config.GetCertificate(&tls.ClientHelloInfo{})
+	return cert
 }

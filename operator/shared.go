@@ -58,7 +58,8 @@ func (s *shared[T]) join(timeout time.Duration) *sharedRun[T] {
 			s.mu.Unlock()
 			close(r.done)
 		}()
-		r.value, r.err = s.fn(ctx)
+		value, err := s.fn(ctx)
+		r.value, r.err = value, readable(err)
 	}()
 	return r
 }

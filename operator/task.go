@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -26,9 +27,14 @@ type TaskOption func(*task)
 // The default is 1 second, 1 minute, 5 minutes.
 func Restart(shortest, longest, healthy time.Duration) TaskOption {
 	return func(t *task) {
-		t.shortest, t.longest, t.healthy = max(shortest, 0), max(shortest, longest, 0), healthy
+		t.shortest = min(max(shortest, 0), maxPause)
+		t.longest = min(max(t.shortest, longest), maxPause)
+		t.healthy = healthy
 	}
 }
+
+// maxPause can be doubled without becoming negative.
+const maxPause = time.Duration(math.MaxInt64 / 4)
 
 // InitialDelay puts off the first start.
 func InitialDelay(d time.Duration) TaskOption {
@@ -62,6 +68,7 @@ type task struct {
 	initialDelay, grace        time.Duration
 	shortest, longest, healthy time.Duration
 	critical, leaderOnly       bool
+	turn                       chan struct{} // taken while the task runs
 
 	mu    sync.Mutex
 	stats taskStats
@@ -95,6 +102,7 @@ func (t *task) kind() string {
 
 func (o *Operator) addTask(t *task, opts []TaskOption) {
 	t.shortest, t.longest, t.healthy = time.Second, time.Minute, 5*time.Minute
+	t.turn = make(chan struct{}, 1)
 	for _, opt := range opts {
 		opt(t)
 	}
@@ -109,8 +117,15 @@ func (o *Operator) addTask(t *task, opts []TaskOption) {
 }
 
 // supervise runs the task until it ends for good or ctx is cancelled. It
-// returns an error only for a critical task.
+// returns an error only for a critical task. A call that an earlier supervisor
+// could not end is awaited first: calls never overlap.
 func (o *Operator) supervise(ctx context.Context, t *task) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	}
 	if !sleep(ctx, t.initialDelay) {
 		return nil
 	}
@@ -151,24 +166,36 @@ func (o *Operator) supervise(ctx context.Context, t *task) error {
 	}
 }
 
-// run runs the function once, and turns a panic into an error.
-func (t *task) run(ctx context.Context) (err error) {
+// run runs the function once, in a goroutine of its own, which it may end.
+func (t *task) run(ctx context.Context) error {
 	t.update(func(s *taskStats) { s.running = true })
+	done := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() { done <- err }()
+		err = t.call(ctx)
+	}()
+	err := <-done
+	t.update(func(s *taskStats) {
+		s.running = false
+		switch {
+		case err == nil:
+			s.succeeded = time.Now()
+		case !errors.Is(err, ErrStop) && ctx.Err() == nil:
+			s.failures++
+		}
+	})
+	return err
+}
+
+// call turns a panic into an error.
+func (t *task) call(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w\n%s", panicError{value: p}, debug.Stack())
 		}
-		t.update(func(s *taskStats) {
-			s.running = false
-			switch {
-			case err == nil:
-				s.succeeded = time.Now()
-			case !errors.Is(err, ErrStop) && ctx.Err() == nil:
-				s.failures++
-			}
-		})
 	}()
-	return t.fn(ctx)
+	return readable(t.fn(ctx))
 }
 
 // sleep waits, and reports whether the time was over before ctx was.

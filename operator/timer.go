@@ -38,8 +38,8 @@ func Jitter(part float64) TaskOption {
 // untilNext returns how long to wait after a call that began at start.
 func (t *task) untilNext(start time.Time) time.Duration {
 	wait := t.interval
-	if t.sharp {
-		wait -= time.Since(start) % t.interval
+	if elapsed := time.Since(start); t.sharp && elapsed > 0 {
+		wait = (t.interval - elapsed%t.interval) % t.interval
 	}
 	if t.jitter > 0 {
 		wait += time.Duration((2*rand.Float64() - 1) * t.jitter * float64(t.interval))

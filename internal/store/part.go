@@ -26,6 +26,6 @@ func (p Part) Gather(ctx context.Context, f exposition.Format) ([]exposition.Ren
 	if err != nil {
 		return nil, err
 	}
-	about, err := operator.Render(ctx, p.About...)
+	about, err := operator.Render(ctx, f, p.About...)
 	return append(rendered, about...), err
 }

@@ -25,6 +25,15 @@ var names = []string{
 	DaemonRestarts, DaemonRunning, SamplesDropped, TimerFailures, TimerLastSuccess,
 }
 
+// Names returns all names with the prefix.
+func Names(prefix string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = prefix + name
+	}
+	return out
+}
+
 // Is reports whether a family is one of those with the prefix.
 func Is(name, prefix string) bool {
 	suffix, ok := strings.CutPrefix(name, prefix)
