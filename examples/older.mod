@@ -3,7 +3,7 @@
 // informers with this file instead of go.mod.
 module github.com/kubevitals/kubevitals/examples
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/kubevitals/kubevitals/operator v0.0.0

@@ -18,7 +18,7 @@ type Tasks struct {
 
 // Background returns the daemons and timers that need no leader, for a process
 // whose lifecycle is not that of [Operator.Run]: Run leaves them alone from then
-// on. Once they are stopped, /readyz fails.
+// on. Once they are stopped, /readyz fails, until they are started again.
 func (o *Operator) Background() *Tasks {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -50,6 +50,18 @@ func (o *Operator) isApart(t *task) bool {
 	return o.apart.everywhere
 }
 
+// leaderless reports tasks that would never start, or on every replica.
+func (o *Operator) leaderless() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range o.tasks {
+		if t.leaderOnly && !o.apart.leader && o.opts.Elected == nil {
+			return fmt.Errorf("%s %q is for the leader only, and nothing says who leads: set Options.Elected, or start LeaderBackground", t.kind(), t.name)
+		}
+	}
+	return nil
+}
+
 // NeedLeaderElection says whether a manager of controller-runtime starts the
 // tasks on the leader only.
 func (t *Tasks) NeedLeaderElection() bool { return t.leader }
@@ -58,8 +70,14 @@ func (t *Tasks) NeedLeaderElection() bool { return t.leader }
 // at most. The error names those that have not returned by then, or is that of
 // a critical task that has ended, for which all the others are stopped.
 func (t *Tasks) Start(ctx context.Context) error {
+	if err := t.o.leaderless(); err != nil {
+		return err
+	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if !t.leader {
+		t.o.stopping.Store(false)
+	}
 	running := t.o.start(inner, nil, func(x *task) bool { return x.leaderOnly == t.leader })
 	var failure error
 	select {

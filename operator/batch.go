@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -112,21 +113,21 @@ func size(h *metric.HistogramValue, s *metric.SummaryValue) int {
 func tidy(families []metric.Family) result {
 	r := result{families: families[:0]}
 	for _, f := range families {
-		if f.Validate() != nil {
-			r.dropped[droppedInvalid] += uint64(len(f.Samples))
+		if err := f.Validate(); err != nil {
+			r.drop(droppedInvalid, len(f.Samples), err)
 			continue
 		}
 		valid := f.Samples[:0]
 		for _, s := range f.Samples {
-			if s.Validate(f.Type) != nil {
-				r.dropped[droppedInvalid]++
+			if err := s.Validate(f.Type); err != nil {
+				r.drop(droppedInvalid, 1, fmt.Errorf("%s: %w", f.Name, err))
 				continue
 			}
 			valid = append(valid, s)
 		}
 		f.Samples = valid
 		if n := sortSamples(&f); n > 0 {
-			r.dropped[droppedDuplicate] += uint64(n)
+			r.drop(droppedDuplicate, n, fmt.Errorf("%s: two samples have the same labels", f.Name))
 		}
 		if len(f.Samples) > 0 {
 			r.families = append(r.families, f)

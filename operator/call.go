@@ -43,6 +43,15 @@ type result struct {
 	families []metric.Family
 	rendered []exposition.Rendered
 	dropped  [numDropped]uint64
+	why      [numDropped]error // of the first that was dropped
+}
+
+// drop counts samples that cannot be exposed.
+func (r *result) drop(reason dropped, n int, err error) {
+	if n > 0 && r.dropped[reason] == 0 {
+		r.why[reason] = err
+	}
+	r.dropped[reason] += uint64(n)
 }
 
 // kept is a result for later.
@@ -264,8 +273,8 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 		return
 	}
 	c.result, c.err = r, err
-	for why, n := range r.dropped {
-		s.stats.dropped[why] += n
+	for reason, n := range r.dropped {
+		s.dropLocked(dropped(reason), int(n), r.why[reason])
 	}
 	if err != nil {
 		s.fail(err)
@@ -278,12 +287,17 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 	close(c.done)
 }
 
-// fail counts a failure, and logs one that is new. The caller holds the mutex.
+// logInterval is how far apart two log lines about the same are at least.
+const logInterval = time.Minute
+
+// fail counts a failure, and logs it if nothing was logged about the source
+// lately. The caller holds the mutex.
 func (s *source) fail(err error) {
-	before := s.stats.err
 	s.stats.err = err
 	s.stats.failures[failureOf(err)]++
-	if before != nil && (before.Error() == err.Error() || errors.Is(err, errBusy)) {
+	if now := time.Now(); s.stats.failLogged.IsZero() || now.Sub(s.stats.failLogged) >= logInterval {
+		s.stats.failLogged = now
+	} else {
 		return
 	}
 	attrs := []any{"collector", s.name, "err", err}
@@ -316,10 +330,26 @@ type sourceStats struct {
 	duration time.Duration
 	failures [numFailures]uint64
 	dropped  [numDropped]uint64
+
+	failLogged time.Time
+	dropLogged [numDropped]time.Time
 }
 
-func (s *source) drop(why dropped, n int) {
+func (s *source) drop(reason dropped, n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.dropped[why] += uint64(n)
+	s.dropLocked(reason, n, err)
+}
+
+// dropLocked counts samples that cannot be exposed, and logs the first of them
+// if nothing was logged about that lately. The caller holds the mutex.
+func (s *source) dropLocked(reason dropped, n int, err error) {
+	if n == 0 {
+		return
+	}
+	s.stats.dropped[reason] += uint64(n)
+	if now := time.Now(); s.stats.dropLogged[reason].IsZero() || now.Sub(s.stats.dropLogged[reason]) >= logInterval {
+		s.stats.dropLogged[reason] = now
+		s.log.Warn("Samples cannot be exposed", "collector", s.name, "reason", droppedNames[reason], "samples", n, "err", err)
+	}
 }

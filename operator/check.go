@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,7 @@ type check struct {
 	name    string
 	timeout time.Duration
 	passed  atomic.Bool
+	failed  atomic.Bool // when it was last asked
 	run     shared[struct{}]
 }
 
@@ -78,8 +80,9 @@ func (c *check) verdict(ctx context.Context) error {
 // Check registers a verdict for /livez, /readyz or /startupz. The routes run all
 // checks of their kind at once and answer 200, or 503 with the names of those
 // that failed; with the query "verbose" they name all, and "exclude=NAME" leaves
-// one out, in the manner of the Kubernetes API server. While Run shuts down,
-// /readyz fails.
+// one out, in the manner of the Kubernetes API server. Why a check fails is
+// logged when it begins to, and shown unless other routes are protected. While
+// Run shuts down, /readyz fails.
 func (o *Operator) Check(kind CheckKind, name string, fn CheckFunc, opts ...CheckOption) {
 	c := newCheck(kind, name, fn)
 	for _, opt := range opts {
@@ -87,6 +90,12 @@ func (o *Operator) Check(kind CheckKind, name string, fn CheckFunc, opts ...Chec
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	taken := kind == Ready && name == "shutdown" || slices.ContainsFunc(o.checks, func(other *check) bool {
+		return other.kind == kind && other.name == name
+	})
+	if taken || fn == nil {
+		panic(fmt.Sprintf("operator: check %q of /%s has no function, or its name is taken", name, kind))
+	}
 	o.checks = append(o.checks, c)
 }
 
@@ -100,13 +109,14 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 			return c.kind != kind || slices.Contains(query["exclude"], c.name)
 		})
 		verdicts := verdicts(r.Context(), checks)
+		o.logVerdicts(checks, verdicts)
 		var body bytes.Buffer
 		failed := false
 		for i, c := range checks {
 			switch {
 			case verdicts[i] != nil:
 				failed = true
-				fmt.Fprintf(&body, "[-]%s failed: %v\n", c.name, verdicts[i])
+				fmt.Fprintf(&body, "[-]%s failed: %s\n", c.name, o.reason(verdicts[i]))
 			case query.Has("verbose"):
 				fmt.Fprintf(&body, "[+]%s ok\n", c.name)
 			}
@@ -124,6 +134,26 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 		}
 		_, _ = w.Write(body.Bytes())
 	}
+}
+
+// logVerdicts logs the checks that have begun to fail.
+func (o *Operator) logVerdicts(checks []*check, verdicts []error) {
+	for i, c := range checks {
+		if before := c.failed.Swap(verdicts[i] != nil); !before && verdicts[i] != nil && c.name != "shutdown" {
+			o.log.Warn("Check fails", "check", c.name, "route", c.kind.String(), "err", verdicts[i])
+		}
+	}
+}
+
+// reason returns why a check has failed, in one line. The routes are public:
+// where others are protected, it is for the log only.
+func (o *Operator) reason(err error) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.protect != nil {
+		return "reason withheld"
+	}
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 func (o *Operator) notStopping(context.Context) error {

@@ -124,7 +124,7 @@ func ConstLabels(pairs ...string) CollectOption {
 // Collect registers a collector under a name, which is the value of the label
 // "collector" in self-metrics.
 func (o *Operator) Collect(name string, fn CollectorFunc, opts ...CollectOption) {
-	s := o.addSource(name, opts)
+	s := o.newSource(name, opts)
 	s.gather = func(ctx context.Context, _ exposition.Format) (result, error) {
 		b := &batch{max: s.maxSamples, extra: s.labels}
 		err := fn(ctx, b.emit)
@@ -137,12 +137,13 @@ func (o *Operator) Collect(name string, fn CollectorFunc, opts ...CollectOption)
 		}
 		return tidy(families), err
 	}
+	o.addSource(s)
 }
 
 // AddSource registers a source under a name, which is the value of the label
 // "collector" in self-metrics.
 func (o *Operator) AddSource(name string, src Source, opts ...CollectOption) {
-	s := o.addSource(name, opts)
+	s := o.newSource(name, opts)
 	s.gather = func(ctx context.Context, _ exposition.Format) (result, error) {
 		families, err := src.Families(ctx)
 		n := 0
@@ -158,6 +159,7 @@ func (o *Operator) AddSource(name string, src Source, opts ...CollectOption) {
 		}
 		return tidy(families), err
 	}
+	o.addSource(s)
 }
 
 // normalized sorts labels in place, with those that are added to every sample,
@@ -175,7 +177,7 @@ func normalized(labels, extra []metric.Label) []metric.Label {
 	return labels
 }
 
-func (o *Operator) addSource(name string, opts []CollectOption) *source {
+func (o *Operator) newSource(name string, opts []CollectOption) *source {
 	s := &source{
 		name: name, log: o.log, maxSamples: 100_000,
 		inflight: make(map[exposition.Format]*call), last: make(map[exposition.Format]*call), good: make(map[exposition.Format]kept),
@@ -183,13 +185,17 @@ func (o *Operator) addSource(name string, opts []CollectOption) *source {
 	for _, opt := range opts {
 		opt(s)
 	}
+	return s
+}
+
+// addSource registers a source, of which nothing changes any more.
+func (o *Operator) addSource(s *source) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, other := range o.sources {
-		if other.name == name {
-			panic(fmt.Sprintf("operator: collector %q is registered twice", name))
+		if other.name == s.name {
+			panic(fmt.Sprintf("operator: collector %q is registered twice", s.name))
 		}
 	}
 	o.sources = append(o.sources, s)
-	return s
 }

@@ -54,7 +54,8 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	// The server's own limit is for routes that do not know how long they take.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + time.Minute))
+	// A scraper that does not read must not keep others out for longer.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + writeMargin))
 
 	accept := strings.Join(r.Header.Values("Accept"), ",")
 	x := scrape{
@@ -142,7 +143,9 @@ func (x *scrape) encode(w io.Writer) error {
 
 // Families calls all collectors, sources and parts, and returns what they gave,
 // sorted by name, with the self-metrics. The error joins those of the ones that
-// failed. An Operator is thereby a [Source] for another one. A context without
+// failed. An Operator is thereby a [Source] for another one; give one of them
+// another prefix with [Operator.SelfMetrics], as self-metrics of one name are in
+// conflict. A context without
 // a deadline gets that of [Options.ScrapeTimeout].
 func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
 	if _, ok := ctx.Deadline(); !ok {
@@ -171,15 +174,19 @@ func data(families []*gathered) []metric.Family {
 	return out
 }
 
-// maxScrapeTimeout is more than any scraper means; beyond it the header is wrong.
-const maxScrapeTimeout = 24 * time.Hour
+const (
+	// maxScrapeTimeout is how much a request may ask for.
+	maxScrapeTimeout = 2 * time.Minute
+	// writeMargin is how much longer than its timeout a scrape is written.
+	writeMargin = 10 * time.Second
+)
 
 // scrapeTimeout returns how long collectors may take.
 func scrapeTimeout(r *http.Request, otherwise time.Duration) time.Duration {
 	d := otherwise
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err == nil && seconds > 0 && seconds <= maxScrapeTimeout.Seconds() {
-		d = time.Duration(seconds * float64(time.Second))
+	if most := max(maxScrapeTimeout, otherwise); err == nil && seconds > 0 {
+		d = time.Duration(min(seconds, most.Seconds()) * float64(time.Second))
 	}
 	return d - min(d/10, 500*time.Millisecond)
 }

@@ -84,16 +84,21 @@ type owner struct {
 	counts bool
 }
 
-func (o owner) drop(why dropped, n int) {
+func (o owner) drop(reason dropped, n int, err error) {
 	if o.counts && n > 0 {
-		o.source.drop(why, n)
+		o.source.drop(reason, n, err)
 	}
 }
 
 func (o owner) dropAll(r result) {
-	for why, n := range r.dropped {
-		o.drop(dropped(why), int(n))
+	for reason, n := range r.dropped {
+		o.drop(dropped(reason), int(n), r.why[reason])
 	}
+}
+
+// errTaken says why a family is in conflict.
+func errTaken(d metric.Desc) error {
+	return fmt.Errorf("%s, a %s: the name, or that of one of its series, belongs to another collector, part or type", d.Name, d.Type)
 }
 
 // merge puts families together. It belongs to one scrape.
@@ -151,15 +156,15 @@ func seriesNames(d metric.Desc) []string {
 // addRendered adds a part's family, whose lines are in the format for lines that
 // goes with f.
 func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format) {
-	switch {
-	case r.Validate() != nil:
-		o.drop(droppedInvalid, 1)
+	switch err := r.Validate(); {
+	case err != nil:
+		o.drop(droppedInvalid, 1, err)
 	case f == exposition.Protobuf || !m.escaping.Keeps(&metric.Family{Desc: r.Desc}):
 		m.addParsed(o, r, lineFormat(f))
 	default:
 		g := m.claim(r.Desc)
 		if g == nil {
-			o.drop(droppedConflict, 1)
+			o.drop(droppedConflict, 1, errTaken(r.Desc))
 			return
 		}
 		g.part, g.chunks = true, r.Chunks
@@ -170,7 +175,7 @@ func (m *merge) addRendered(o owner, r exposition.Rendered, f exposition.Format)
 func (m *merge) addParsed(o owner, r exposition.Rendered, f exposition.Format) {
 	family, err := r.Parse(f)
 	if err != nil {
-		o.drop(droppedInvalid, 1)
+		o.drop(droppedInvalid, 1, err)
 		return
 	}
 	tidied := tidy([]metric.Family{family})
@@ -181,7 +186,7 @@ func (m *merge) addParsed(o owner, r exposition.Rendered, f exposition.Format) {
 		}
 		g := m.claim(family.Desc)
 		if g == nil {
-			o.drop(droppedConflict, 1)
+			o.drop(droppedConflict, 1, errTaken(family.Desc))
 			return
 		}
 		g.part, g.Samples = true, family.Samples
@@ -208,8 +213,8 @@ func (m *merge) escaped(o owner, f metric.Family) metric.Family {
 		}
 		return false
 	})
-	o.drop(droppedInvalid, before-len(f.Samples))
-	o.drop(droppedDuplicate, sortSamples(&f))
+	o.drop(droppedInvalid, before-len(f.Samples), fmt.Errorf("%s: two labels have one name once it is escaped (%s)", f.Name, m.escaping))
+	o.drop(droppedDuplicate, sortSamples(&f), fmt.Errorf("%s: two samples have the same labels once they are escaped (%s)", f.Name, m.escaping))
 	return f
 }
 
@@ -222,7 +227,7 @@ func (m *merge) share(o owner, f metric.Family) {
 		g = m.claim(f.Desc)
 	}
 	if g == nil || g.part || g.Type != f.Type {
-		o.drop(droppedConflict, len(f.Samples))
+		o.drop(droppedConflict, len(f.Samples), errTaken(f.Desc))
 		return
 	}
 	g.shares = append(g.shares, share{o, f.Samples})
@@ -258,7 +263,7 @@ func (g *gathered) joinShares() {
 	g.Samples = make([]metric.Sample, 0, len(all))
 	for _, x := range all {
 		if n := len(g.Samples); n > 0 && metric.CompareLabels(g.Samples[n-1].Labels, x.Labels) == 0 {
-			x.owner.drop(droppedDuplicate, 1)
+			x.owner.drop(droppedDuplicate, 1, fmt.Errorf("%s: another collector has given a sample with the same labels", g.Name))
 			continue
 		}
 		g.Samples = append(g.Samples, x.Sample)

@@ -34,17 +34,20 @@ type Options struct {
 	// Plaintext allows protected routes without TLS, for a server that can only
 	// be reached through something that ends TLS.
 	Plaintext bool
-	// Elected is closed when this process becomes the leader: tasks that are
-	// [LeaderOnly] then start. nil says that it is the leader from the start.
+	// Elected is closed when this process becomes the leader, as the channel of
+	// that name of controller-runtime's managers is: tasks that are [LeaderOnly]
+	// then start. A process that is always the leader has a closed channel here.
 	Elected <-chan struct{}
 	// Logger gets failures of collectors, daemons and the server. The default
 	// is [slog.Default].
 	Logger *slog.Logger
 	// Grace is how long Run waits for daemons and timers, and then for requests
-	// in flight, when it shuts down. The default is 30 seconds.
+	// in flight, when it shuts down. The default is 25 seconds, so that a pod,
+	// which has 30, still says what was stuck.
 	Grace time.Duration
 	// ScrapeTimeout is the deadline of a scrape whose request does not name
-	// one. The default is 10 seconds, as in Prometheus.
+	// one. The default is 10 seconds, as in Prometheus. A request may name up
+	// to two minutes, or this if it is more.
 	ScrapeTimeout time.Duration
 	// MaxScrapes is how many scrapes are served at once; more are answered
 	// with 503. The default is 10.
@@ -52,9 +55,9 @@ type Options struct {
 }
 
 // Operator is a server with a lifecycle. Create it with [New]. Its methods are
-// safe for concurrent use; those that register something must be called before
-// [Operator.Run] or the first request, and panic when a name is registered
-// twice, as [net/http.ServeMux] does.
+// safe for concurrent use. Those that register something are meant to be called
+// before [Operator.Run] or the first request, and panic when a name is registered
+// twice, as [net/http.ServeMux] does, or when it would have no effect any more.
 type Operator struct {
 	opts      Options
 	log       *slog.Logger
@@ -74,6 +77,7 @@ type Operator struct {
 	apart     apart
 	checks    []*check
 	probes    []*probe
+	running   bool
 	protect   Middleware // nil protects nothing
 	asked     bool       // for a protected route
 	conflicts []error
@@ -86,7 +90,7 @@ func New(opts Options) *Operator {
 		opts.Logger = slog.Default()
 	}
 	if opts.Grace <= 0 {
-		opts.Grace = 30 * time.Second
+		opts.Grace = 25 * time.Second
 	}
 	if opts.ScrapeTimeout <= 0 {
 		opts.ScrapeTimeout = 10 * time.Second
@@ -119,7 +123,8 @@ func (o *Operator) SelfMetrics(prefix string) {
 	o.prefix = prefix
 }
 
-// Handler returns all routes, to mount them on a server of one's own.
+// Handler returns all routes, to mount them on a server of one's own. That
+// protected routes need TLS is then for that server to see to.
 func (o *Operator) Handler() http.Handler {
 	return o.mux
 }

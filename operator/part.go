@@ -37,15 +37,19 @@ func AnyFormat() CollectOption {
 // AddPart registers a part under a name, which is the value of the label
 // "collector" in self-metrics.
 func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
-	s := o.addSource(name, opts)
+	s := o.newSource(name, opts)
 	families := p.Families()
 	s.isPart = true
 	s.gather = func(ctx context.Context, f exposition.Format) (result, error) {
 		rendered, err := p.Gather(ctx, f)
 		return result{rendered: rendered}, err
 	}
+	o.addSource(s)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.running {
+		panic(fmt.Sprintf("operator: part %q is registered while the Operator runs", name))
+	}
 	for _, family := range families {
 		if owner, taken := o.owners[family]; taken {
 			o.conflicts = append(o.conflicts, fmt.Errorf("metric family %q belongs to both %q and %q", family, owner, name))

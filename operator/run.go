@@ -15,10 +15,17 @@ import (
 //
 // It then shuts down in this order: /readyz fails; tasks are cancelled and
 // awaited while the server still answers; the server finishes the requests in
-// flight. Each of the two waits takes Grace at most. Tasks that have not
-// returned by then are named in the error. A shutdown through ctx that leaves
-// nothing behind returns nil.
+// flight. Both together take [Options.Grace], of which the requests get a second
+// at least. Tasks that have not returned by then are named in the error. A
+// shutdown through ctx that leaves nothing behind returns nil.
+//
+// Run may be called again after it has returned, unless it was given a listener,
+// which is closed then. Two calls at once are an error.
 func (o *Operator) Run(ctx context.Context) error {
+	if err := o.begin(); err != nil {
+		return err
+	}
+	defer o.end()
 	server, ln, err := o.open(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -35,7 +42,10 @@ func (o *Operator) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	if ln != nil {
 		go func() {
-			if err := o.serve(server, ln); !errors.Is(err, http.ErrServerClosed) {
+			switch err := o.serve(server, ln); {
+			case err == nil:
+				served <- fmt.Errorf("serving on %s has ended", ln.Addr())
+			case !errors.Is(err, http.ErrServerClosed):
 				served <- fmt.Errorf("serving on %s: %w", ln.Addr(), err)
 			}
 		}()
@@ -52,11 +62,34 @@ func (o *Operator) Run(ctx context.Context) error {
 	}
 	o.stopping.Store(true)
 	cancelTasks()
-	err = errors.Join(failure, tasks.await(o.opts.Grace), shutdown(server, o.opts.Grace))
+	began := time.Now()
+	stuck := tasks.await(o.opts.Grace)
+	rest := max(o.opts.Grace-time.Since(began), time.Second)
+	err = errors.Join(failure, stuck, shutdown(server, rest))
 	if ln != nil {
 		_ = ln.Close() // a server that is stopped before it serves leaves it open
 	}
 	return err
+}
+
+// begin notes that the Operator runs.
+func (o *Operator) begin() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.running {
+		return errors.New("the Operator runs already")
+	}
+	o.running = true
+	o.stopping.Store(false)
+	return nil
+}
+
+// end lets the Operator be used without Run, or run again.
+func (o *Operator) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.running = false
+	o.ctx = context.Background()
 }
 
 func shutdown(server *http.Server, grace time.Duration) error {

@@ -19,6 +19,9 @@ import (
 // controller-runtime: the caller serves, and shuts down. It returns the errors
 // with which Run would fail before it serves.
 func (o *Operator) Server() (*http.Server, net.Listener, error) {
+	if o.opts.Serve != nil {
+		return nil, nil, errors.New("Options.Serve goes with Run: whoever has the server serves it")
+	}
 	server, ln, err := o.open(context.Background())
 	if err == nil && ln == nil {
 		err = errors.New("there is nothing to listen on: set Options.Addr or Options.Listener")
@@ -26,7 +29,8 @@ func (o *Operator) Server() (*http.Server, net.Listener, error) {
 	return server, ln, err
 }
 
-// Ready is closed once the server listens, by [Operator.Run] or [Operator.Server].
+// Ready is closed once the server listens, by [Operator.Run] or [Operator.Server];
+// or once Run has begun, if there is nothing to listen on.
 func (o *Operator) Ready() <-chan struct{} {
 	return o.ready
 }
@@ -34,7 +38,7 @@ func (o *Operator) Ready() <-chan struct{} {
 // open listens and makes the server; both are nil when there is nothing to
 // listen on. It closes a listener that it was given when it fails.
 func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error) {
-	err := errors.Join(o.conflict(), o.exposed(), o.uncertified())
+	err := errors.Join(o.conflict(), o.exposed(), o.uncertified(), o.leaderless())
 	if err != nil {
 		if o.opts.Listener != nil {
 			_ = o.opts.Listener.Close()
@@ -42,10 +46,13 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 		return nil, nil, err
 	}
 	ln, err := o.listen(ctx)
-	if err != nil || ln == nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	o.readyOnce.Do(func() { close(o.ready) })
+	if ln == nil {
+		return nil, nil, nil
+	}
 	server := &http.Server{
 		Handler:           o.mux,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -27,16 +27,20 @@ type TaskOption func(*task)
 // The default is 1 second, 1 minute, 5 minutes.
 func Restart(shortest, longest, healthy time.Duration) TaskOption {
 	return func(t *task) {
-		t.shortest = min(max(shortest, 0), maxPause)
+		t.shortest = min(max(shortest, minPause), maxPause)
 		t.longest = min(max(t.shortest, longest), maxPause)
 		t.healthy = healthy
 	}
 }
 
-// maxPause can be doubled without becoming negative.
-const maxPause = time.Duration(math.MaxInt64 / 4)
+// minPause can be doubled, and maxPause does not become negative by it.
+const (
+	minPause = time.Millisecond
+	maxPause = time.Duration(math.MaxInt64 / 4)
+)
 
-// InitialDelay puts off the first start.
+// InitialDelay puts off the first start. To spread the starts of many processes,
+// give a random one.
 func InitialDelay(d time.Duration) TaskOption {
 	return func(t *task) { t.initialDelay = d }
 }
@@ -47,13 +51,16 @@ func Grace(d time.Duration) TaskOption {
 	return func(t *task) { t.grace = d }
 }
 
-// Critical makes the task's end, or its first failure, the end of Run.
+// Critical makes the task's end the end of Run, with an error. A failure is not
+// the end: the task is started again. To make it the end return an error that
+// wraps [ErrStop].
 func Critical() TaskOption {
 	return func(t *task) { t.critical = true }
 }
 
 // LeaderOnly makes the task wait until this process is the leader, as
-// [Options.Elected] or whoever starts [Operator.LeaderBackground] says.
+// [Options.Elected] or whoever starts [Operator.LeaderBackground] says. Without
+// either, Run fails.
 func LeaderOnly() TaskOption {
 	return func(t *task) { t.leaderOnly = true }
 }
@@ -108,6 +115,9 @@ func (o *Operator) addTask(t *task, opts []TaskOption) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.running || t.fn == nil {
+		panic(fmt.Sprintf("operator: %s %q has no function, or is registered while the Operator runs", t.kind(), t.name))
+	}
 	for _, other := range o.tasks {
 		if other.name == t.name {
 			panic(fmt.Sprintf("operator: %s %q is registered twice", t.kind(), t.name))
@@ -141,14 +151,9 @@ func (o *Operator) supervise(ctx context.Context, t *task) error {
 			}
 			return nil
 		case errors.Is(err, ErrStop), err == nil && t.interval == 0:
-			if t.critical {
-				return fmt.Errorf("%s %q ended", t.kind(), t.name)
-			}
-			return nil
+			return t.ended(err)
 		case err == nil:
 			bound, wait = t.shortest, t.untilNext(start)
-		case t.critical:
-			return fmt.Errorf("%s %q: %w", t.kind(), t.name, err)
 		default:
 			if t.interval == 0 && time.Since(start) >= t.healthy {
 				bound = t.shortest
@@ -163,6 +168,18 @@ func (o *Operator) supervise(ctx context.Context, t *task) error {
 		if err != nil {
 			t.update(func(s *taskStats) { s.restarts++ })
 		}
+	}
+}
+
+// ended returns the error of a critical task that has ended for good.
+func (t *task) ended(err error) error {
+	switch {
+	case !t.critical:
+		return nil
+	case err == nil || err == ErrStop: //nolint:errorlint // one that wraps it says more
+		return fmt.Errorf("%s %q has ended", t.kind(), t.name)
+	default:
+		return fmt.Errorf("%s %q has ended: %w", t.kind(), t.name, err)
 	}
 }
 

@@ -42,7 +42,7 @@ func run(ctx context.Context, listen string) error {
 		return err
 	}
 	began := time.Now()
-	op := operator.New(operator.Options{Addr: listen})
+	op := operator.New(operator.Options{Addr: listen, Elected: mgr.Elected()})
 	op.AddSource("controller-runtime", prom.Source(ctrlmetrics.Registry))
 	op.Collect("uptime", func(_ context.Context, emit func(operator.Metric)) error {
 		emit(operator.Metric{
@@ -51,6 +51,10 @@ func run(ctx context.Context, listen string) error {
 		})
 		return nil
 	})
+	op.Timer("tick", time.Minute, func(context.Context) error {
+		ctrl.Log.Info("The leader is at work")
+		return nil
+	}, operator.LeaderOnly())
 	op.Expose("/metrics", exposition.Prometheus{})
 	if err := mgr.Add(op); err != nil {
 		return err

@@ -181,7 +181,8 @@ func (f *secureFlags) kubernetes(log *slog.Logger, cluster func() (*rest.Config,
 		return nil, fmt.Errorf("--auth=kubernetes: %w", err)
 	}
 	auth, err := kubeauth.New(kubeauth.Config{
-		Client: client, Host: host.String(), Audiences: f.audiences, StaleWhileUnavailable: f.stale, Logger: log,
+		Client: client, Host: host.String(), Audiences: f.audiences, StaleWhileUnavailable: f.stale,
+		ClientCertificates: f.clientCA != "", Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--auth=kubernetes: %w", err)

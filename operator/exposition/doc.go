@@ -7,6 +7,10 @@
 // and perhaps compressed before. Both may be mixed in any order; the result is
 // one exposition and, compressed, one gzip member.
 //
+// Users of an Operator need [Prometheus] and [JSON]. [Writer], [AppendLines],
+// [ParseSamples], [CombineCRC] and what goes with them are for authors of parts
+// and encoders, who have lines of their own.
+//
 // Names never differ between formats, but for the escaping that a scraper asks
 // for where it cannot read every name (see [Escaping]). A gauge histogram has
 // the series of a histogram in every format.

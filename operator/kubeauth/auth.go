@@ -57,6 +57,11 @@ type Config struct {
 	// tokens, allowed and denied accesses. The default is 4096.
 	CacheSize int
 
+	// ClientCertificates takes client certificates that the TLS server has
+	// verified for identities: the common name is the user, the organizations
+	// are the groups, system:masters included. Set it only if the server's
+	// client authorities are those of the cluster, as with [WithClientCA].
+	ClientCertificates bool
 	// Static are rules that allow access before the API server is asked.
 	Static []Rule
 	// Logger gets failures of reviews, each kind once per minute at most, and
@@ -89,6 +94,7 @@ type Auth struct {
 	host      string // without a slash at the end
 	audiences []string
 	rules     []Rule
+	byCert    bool
 	log       *slog.Logger
 	secret    []byte // keys the hashes that name cache entries
 	tokens    *cache
@@ -129,6 +135,7 @@ func New(cfg Config) (*Auth, error) {
 		host:      host,
 		audiences: slices.Clone(cfg.Audiences),
 		rules:     rules,
+		byCert:    cfg.ClientCertificates,
 		log:       cfg.Logger,
 		secret:    secret,
 	}
@@ -208,7 +215,7 @@ func (a *Auth) check(r *http.Request) (User, *refusal) {
 		verb = "get"
 	}
 	user, ok := certificateUser(r.TLS, time.Now())
-	if !ok {
+	if !ok || !a.byCert {
 		token, ok := bearerToken(r.Header["Authorization"])
 		if !ok {
 			return User{}, a.unauthorized("there are no usable credentials", verb, r)

@@ -8,9 +8,9 @@
 //
 // A request is answered after at most two questions to the API server:
 //
-//   - Who is it? A client certificate that the TLS server has verified needs no
-//     question: its common name is the user, its organizations are the groups.
-//     A bearer token is sent to a TokenReview.
+//   - Who is it? A bearer token is sent to a TokenReview. A client certificate
+//     that the TLS server has verified needs no question, if the configuration
+//     takes those: its common name is the user, its organizations are the groups.
 //   - May it? A [Rule] of the configuration can say yes. Otherwise a
 //     SubjectAccessReview decides about the verb, which is the method in lower
 //     case with HEAD as get, and the path of the URL.

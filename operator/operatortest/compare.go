@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/operator"
@@ -20,10 +21,19 @@ const prefix = "operatortest"
 
 // Collector makes a source of a collector, to test it alone.
 func Collector(fn operator.CollectorFunc) operator.Source {
+	return collector{fn}
+}
+
+type collector struct {
+	fn operator.CollectorFunc
+}
+
+// Families implements [operator.Source].
+func (c collector) Families(ctx context.Context) ([]metric.Family, error) {
 	op := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
-	op.SelfMetrics("operatortest_inner")
-	op.Collect("collector", fn)
-	return op
+	op.SelfMetrics("")
+	op.Collect("collector", c.fn)
+	return op.Families(ctx)
 }
 
 // Compare asks a source, such as an Operator, once, and fails the test unless it
@@ -59,16 +69,21 @@ func Compare(t testing.TB, src operator.Source, want string, names ...string) {
 
 // ask returns what a source gives, and what is wrong with it.
 func ask(ctx context.Context, src operator.Source) (families []metric.Family, problems []string) {
-	op := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
+	why := &reasons{why: make(map[string]string)}
+	op := operator.New(operator.Options{Logger: slog.New(why)})
 	op.SelfMetrics(prefix)
-	op.AddSource("tested", src)
+	if c, ok := src.(collector); ok {
+		op.Collect("tested", c.fn)
+	} else {
+		op.AddSource("tested", src)
+	}
 	all, err := op.Families(ctx)
 	if err != nil {
 		problems = append(problems, err.Error())
 	}
 	for _, f := range all {
 		if strings.HasSuffix(f.Name, selfmetric.SamplesDropped) {
-			problems = append(problems, drops(f)...)
+			problems = append(problems, drops(f, why)...)
 		}
 		if !strings.HasPrefix(f.Name, prefix+"_") {
 			families = append(families, f)
@@ -77,14 +92,59 @@ func ask(ctx context.Context, src operator.Source) (families []metric.Family, pr
 	return families, problems
 }
 
+// reasons is a log handler that keeps why samples could not be exposed, by the
+// reason in the self-metrics.
+type reasons struct {
+	mu  sync.Mutex
+	why map[string]string
+}
+
+// Enabled implements [slog.Handler].
+func (*reasons) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs implements [slog.Handler].
+func (r *reasons) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+// WithGroup implements [slog.Handler].
+func (r *reasons) WithGroup(string) slog.Handler { return r }
+
+// Handle implements [slog.Handler].
+func (r *reasons) Handle(_ context.Context, record slog.Record) error {
+	var reason, err string
+	record.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "reason":
+			reason = a.Value.String()
+		case "err":
+			err = ": " + a.Value.String()
+		}
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.why[reason] = err
+	return nil
+}
+
+// of returns what was logged about a reason.
+func (r *reasons) of(reason string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.why[reason]
+}
+
 // drops says which samples an Operator could not expose.
-func drops(f metric.Family) (problems []string) {
+func drops(f metric.Family, why *reasons) (problems []string) {
 	for _, s := range f.Samples {
 		if s.Value == 0 || len(s.Labels) != 2 || s.Labels[0].Name != "collector" || s.Labels[1].Name != "reason" {
 			continue
 		}
-		problems = append(problems, fmt.Sprintf("collector %q: %v samples cannot be exposed: %s",
-			s.Labels[0].Value, s.Value, s.Labels[1].Value))
+		detail := ""
+		if strings.HasPrefix(f.Name, prefix+"_") {
+			detail = why.of(s.Labels[1].Value)
+		}
+		problems = append(problems, fmt.Sprintf("collector %q: %v samples cannot be exposed: %s%s",
+			s.Labels[0].Value, s.Value, s.Labels[1].Value, detail))
 	}
 	return problems
 }
@@ -100,7 +160,9 @@ func isSelf(families []metric.Family, name string) bool {
 
 // diff returns the lines that only one side has, or nothing.
 func diff(want, got string) string {
-	comments := strings.Contains(want, "#")
+	comments := slices.ContainsFunc(strings.Split(want, "\n"), func(line string) bool {
+		return strings.HasPrefix(strings.TrimSpace(line), "#")
+	})
 	rest := make(map[string]int)
 	for _, line := range lines(got, comments) {
 		rest[line]++

@@ -17,7 +17,10 @@ import (
 // is unchecked, as the families are only known during a scrape; nothing in it
 // collides with anything else in it, and a collector of the Operator that
 // fails, blocks or panics costs the registry nothing: it shows in the
-// Operator's self-metrics. A call waits as long as [operator.Options] ScrapeTimeout
+// Operator's self-metrics. A family that the registry has from elsewhere too,
+// with another help text or the same labels, makes the registry's Gather fail,
+// as ever. Do not register it with a registry that is a [Source] of the same
+// Operator: each would wait for the other. A call waits as long as [operator.Options] ScrapeTimeout
 // says, as client_golang knows no deadline.
 func Collector(op *operator.Operator) prometheus.Collector {
 	return collector{op}

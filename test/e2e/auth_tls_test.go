@@ -243,7 +243,8 @@ func TestAuthWebConfig(t *testing.T) {
 	f(401, "/", "")
 	f(200, "/", basic("prometheus", password))
 
-	// Tokens and client certificates go through the same file's TLS.
+	// Tokens go through the same file's TLS. Its client certificates are those of
+	// whoever wrote the file, and no identities of the cluster.
 	clients := newAuthority(t, "clients")
 	bind(t, control, allowURL(t, control, "/metrics"), "{kind: User, apiGroup: rbac.authorization.k8s.io, name: auth-prometheus}")
 	awaitAllowed(t, control, "get", "/metrics", "--as=auth-prometheus")
@@ -253,6 +254,6 @@ func TestAuthWebConfig(t *testing.T) {
 	both.WaitReady(t)
 	client{both.URL, "", verify}.expect(t, 401, "/metrics")
 	client{both.URL, "Bearer " + token, verify}.expect(t, 200, "/metrics")
-	client{both.URL, "", clients.client(t, "auth-prometheus")}.expect(t, 200, "/metrics")
-	client{both.URL, "", clients.client(t, "auth-somebody")}.expect(t, 403, "/metrics")
+	client{both.URL, "", clients.client(t, "auth-prometheus", "system:masters")}.expect(t, 401, "/metrics")
+	client{both.URL, "Bearer " + token, clients.client(t, "auth-somebody")}.expect(t, 200, "/metrics")
 }
