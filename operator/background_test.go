@@ -94,7 +94,6 @@ func TestElected(t *testing.T) {
 			}
 		})
 	}
-	f("no election", func() <-chan struct{} { return nil }, 0, 3*m, 6*m, 9*m)
 	f("before", func() <-chan struct{} { return closed }, 0, 3*m, 6*m, 9*m)
 	f("after", func() <-chan struct{} {
 		c := make(chan struct{})
@@ -102,6 +101,64 @@ func TestElected(t *testing.T) {
 		return c
 	}, 4*m, 7*m)
 	f("never", func() <-chan struct{} { return make(chan struct{}) })
+}
+
+// TestNobodyLeads: tasks for the leader would never start, or on every replica,
+// unless somebody says who leads.
+func TestNobodyLeads(t *testing.T) {
+	register := map[string]func(*operator.Operator, operator.TaskFunc){
+		`daemon "x"`: func(o *operator.Operator, fn operator.TaskFunc) { o.Daemon("x", fn, operator.LeaderOnly()) },
+		`timer "x"`: func(o *operator.Operator, fn operator.TaskFunc) {
+			o.Timer("x", time.Minute, fn, operator.Critical(), operator.LeaderOnly())
+		},
+	}
+	type runs func(context.Context, *operator.Operator) error
+	f := func(name string, elections, fails bool, run runs) {
+		t.Helper()
+		for kind, register := range register {
+			synctest.Test(t, func(t *testing.T) {
+				opts := operator.Options{Listener: newPipes()}
+				if elections {
+					opts.Elected = make(chan struct{})
+				}
+				o := newOperator(opts)
+				var j journal
+				o.Daemon("other", j.waits("other"))
+				register(o, j.waits("leader's"))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				err := run(ctx, o)
+				want := kind + " is for the leader only, and nothing says who leads: "
+				switch {
+				case !fails && err != nil:
+					t.Errorf("%s, %s: %v", name, kind, err)
+				case fails && (err == nil || !strings.HasPrefix(err.Error(), want)):
+					t.Errorf("%s, %s: %v, want %q", name, kind, err, want)
+				case fails && isClosed(o.Ready()):
+					t.Errorf("%s, %s: it is ready", name, kind)
+				case fails:
+					j.want(t, name)
+				}
+			})
+		}
+	}
+	run := func(ctx context.Context, o *operator.Operator) error { return o.Run(ctx) }
+	server := func(_ context.Context, o *operator.Operator) error {
+		_, _, err := o.Server()
+		return err
+	}
+	start := func(ctx context.Context, o *operator.Operator) error { return o.Background().Start(ctx) }
+	apart := func(run runs) runs {
+		return func(ctx context.Context, o *operator.Operator) error {
+			o.LeaderBackground()
+			return run(ctx, o)
+		}
+	}
+	for name, x := range map[string]runs{"Run": run, "Server": server, "Background": start} {
+		f(name, false, true, x)
+		f(name+", elections", true, false, x)
+		f(name+", LeaderBackground", false, false, apart(x))
+	}
 }
 
 func TestNotElectedShows(t *testing.T) {
@@ -128,7 +185,9 @@ func TestApart(t *testing.T) {
 	f := func(name string, everywhere, leader bool, byRun ...string) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
-			o := newOperator(operator.Options{})
+			elected := make(chan struct{})
+			close(elected)
+			o := newOperator(operator.Options{Elected: elected}) // the process is always the leader
 			var j journal
 			o.Daemon("a", j.waits("a"))
 			o.Daemon("b", j.waits("b"), operator.LeaderOnly())
@@ -235,8 +294,40 @@ func TestBackgroundEndsReadiness(t *testing.T) {
 	})
 }
 
+// TestBackgroundAgain: whoever starts the tasks again goes on.
+func TestBackgroundAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var j journal
+		o.Daemon("d", j.waits("d"))
+		o.Daemon("leader's", j.waits("leader's"), operator.LeaderOnly())
+		tasks, leader := o.Background(), o.LeaderBackground()
+		ready := func(when string, want int) {
+			t.Helper()
+			if w := get(o, "/readyz"); w.Code != want {
+				t.Errorf("%s: /readyz gives %d, want %d", when, w.Code, want)
+			}
+		}
+		for range 3 {
+			stop := startTasks(t, tasks)
+			ready("started", http.StatusOK)
+			wantLines(t, scrape(t, o), runningLine("d", 1))
+			if err := stop(); err != nil {
+				t.Errorf("Start: %v", err)
+			}
+			ready("stopped", http.StatusServiceUnavailable)
+			stop = startTasks(t, leader)
+			ready("only those of the leader are started", http.StatusServiceUnavailable)
+			if err := stop(); err != nil {
+				t.Errorf("Start: %v", err)
+			}
+		}
+		j.want(t, "at the end", "d", "d", "d", "leader's", "leader's", "leader's")
+	})
+}
+
 func TestTasksFail(t *testing.T) {
-	errBad := errors.New("bad luck")
+	errBad := fmt.Errorf("bad luck: %w", operator.ErrStop)
 	for name, opts := range map[string][]operator.TaskOption{
 		"every replica": nil,
 		"leader":        {operator.LeaderOnly()},
@@ -267,7 +358,7 @@ func TestTasksFail(t *testing.T) {
 				}
 				start := time.Now()
 				err := tasks.Start(t.Context())
-				want := "daemon \"critical\": bad luck\ndid not return after being cancelled: timer \"stuck\" (after 7s)"
+				want := "daemon \"critical\" has ended: bad luck: stop\ndid not return after being cancelled: timer \"stuck\" (after 7s)"
 				if !errors.Is(err, errBad) || err.Error() != want {
 					t.Errorf("Start: %v, want %q", err, want)
 				}

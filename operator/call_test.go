@@ -124,8 +124,10 @@ func TestSharedFailureCountsOnce(t *testing.T) {
 		close(release)
 		wg.Wait()
 		wantLines(t, scrape(t, o), failures("fails", "error", 2), droppedLine("drops", "invalid", 2))
-		if n := strings.Count(log.String(), "\n"); n != 1 {
-			t.Errorf("%d lines in the log, want 1:\n%s", n, log.String())
+		for _, line := range []string{"collector=fails", "collector=drops"} {
+			if n := strings.Count(log.String(), line); n != 1 {
+				t.Errorf("%d lines in the log with %s, want 1:\n%s", n, line, log.String())
+			}
 		}
 	})
 }
@@ -320,38 +322,49 @@ func TestEmitAfterOwnTimeout(t *testing.T) {
 	})
 }
 
-func TestFailuresAreLoggedWhenTheyAreNew(t *testing.T) {
-	var log bytes.Buffer
-	o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	var end func() error
-	o.Collect("c", func(context.Context, func(operator.Metric)) error { return end() })
-	f := func(name string, next func() error, want int, words ...string) {
-		t.Helper()
-		log.Reset()
-		end = next
-		for range 5 {
-			scrape(t, o)
+// TestFailuresAreLoggedOncePerMinute, whatever they are: who scrapes does not
+// say how much is logged.
+func TestFailuresAreLoggedOncePerMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		good := func() error { return nil }
+		ends := map[string]func() error{"c": good, "other": good}
+		for _, name := range []string{"c", "other"} {
+			o.Collect(name, func(context.Context, func(operator.Metric)) error { return ends[name]() })
 		}
-		if n := strings.Count(log.String(), "\n"); n != want {
-			t.Errorf("five scrapes, %s: %d lines, want %d:\n%s", name, n, want, log.String())
-		}
-		for _, w := range words {
-			if !strings.Contains(log.String(), w) {
-				t.Errorf("%s: no %q in:\n%s", name, w, log.String())
+		f := func(name string, after time.Duration, collector string, next func() error, want int, words ...string) {
+			t.Helper()
+			time.Sleep(after)
+			log.Reset()
+			ends[collector] = next
+			for range 5 {
+				scrape(t, o)
+			}
+			if n := strings.Count(log.String(), `msg="Collector failed"`); n != want || strings.Count(log.String(), "\n") != want {
+				t.Errorf("five scrapes, %s: %d lines, want %d:\n%s", name, n, want, log.String())
+			}
+			for _, w := range words {
+				if !strings.Contains(log.String(), w) {
+					t.Errorf("%s: no %q in:\n%s", name, w, log.String())
+				}
 			}
 		}
-	}
-	good := func() error { return nil }
-	fails := func(s string) func() error { return func() error { return errors.New(s) } }
-	panics := func() error { panic("at the disco") }
-	f("good", good, 0)
-	f("an error", fails("one"), 1, "collector=c", "one")
-	f("the same", fails("one"), 0)
-	f("another", fails("two"), 1, "two")
-	f("good again", good, 0)
-	f("the same after that", fails("two"), 1)
-	f("a panic", panics, 1, "panic: at the disco", "call_test.go") // where it was
-	f("the same panic", panics, 0)
+		fails := func(s string) func() error { return func() error { return errors.New(s) } }
+		panics := func() error { panic("at the disco") }
+		const m = time.Minute
+		f("good", 0, "c", good, 0)
+		f("an error", m, "c", fails("one"), 1, "collector=c", "err=one")
+		f("the same", m/2, "c", fails("one"), 0)
+		f("another", 0, "c", fails("two"), 0)
+		f("good again", 0, "c", good, 0)
+		f("bad after that", m/2-1, "c", fails("one"), 0)
+		f("another collector", 0, "other", fails("three"), 1, "collector=other", "err=three")
+		f("a minute is over", 1, "c", fails("two"), 1, "collector=c", "err=two")
+		f("and that of the other", m-1, "c", good, 1, "collector=other", "err=three")
+		f("a panic", m, "c", panics, 2, "panic: at the disco", "call_test.go") // where it was
+		f("the same panic", m-1, "c", panics, 0)
+	})
 }
 
 // TestStuckCollectorIsLoggedOnce: that it is busy is no news.

@@ -298,9 +298,16 @@ func TestCollectorDeadline(t *testing.T) {
 	f("header negative", five, "-1", 4500*ms)
 	f("header no number", five, "10s", 4500*ms)
 	f("header NaN", five, "NaN", 4500*ms)
-	f("header Inf", five, "Inf", 4500*ms)
-	f("header overflows", five, "1e300", 4500*ms)
-	f("header of hours", five, "7200", 2*time.Hour-500*ms)
+	// A request may ask for two minutes, or for what the option says.
+	f("header of two minutes", five, "120", 119500*ms)
+	f("header of more", five, "120.5", 119500*ms)
+	f("header of hours", five, "7200", 119500*ms)
+	f("header Inf", five, "Inf", 119500*ms)
+	f("header overflows", five, "1e300", 119500*ms)
+	longer := operator.Options{ScrapeTimeout: 300 * s}
+	f("longer option", longer, "", 299500*ms)
+	f("header below a longer option", longer, "200", 199500*ms)
+	f("header above a longer option", longer, "7200", 299500*ms)
 }
 
 func TestTimeout(t *testing.T) {

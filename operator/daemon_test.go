@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,7 +127,14 @@ func TestDaemonBackoff(t *testing.T) {
 	f("default", [runs]time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, time.Minute, time.Minute})
 	f("set", [runs]time.Duration{100 * ms, 200 * ms, 400 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms},
 		operator.Restart(100*ms, 500*ms, time.Hour))
-	f("constant", [runs]time.Duration{s, s, s, s, s, s, s, s}, operator.Restart(s, s, time.Hour))
+	constant := [runs]time.Duration{s, s, s, s, s, s, s, s}
+	f("constant", constant, operator.Restart(s, s, time.Hour))
+	f("longest shorter than shortest", constant, operator.Restart(s, ms, time.Hour))
+	least := [runs]time.Duration{ms, ms, ms, ms, ms, ms, ms, ms}
+	f("none", least, operator.Restart(0, 0, time.Hour))
+	f("negative", least, operator.Restart(-s, -s, time.Hour))
+	f("shortest too short to double", [runs]time.Duration{ms, 2 * ms, 4 * ms, 8 * ms, 16 * ms, 32 * ms, 64 * ms, 100 * ms},
+		operator.Restart(0, 100*ms, time.Hour))
 }
 
 // TestDaemonRecovers lets the bound grow to a thousand hours, and shrink again
@@ -237,16 +245,15 @@ func TestDaemonFailuresAreLogged(t *testing.T) {
 }
 
 func TestCriticalDaemon(t *testing.T) {
-	errBad := errors.New("bad luck")
+	errBad := fmt.Errorf("bad luck: %w", operator.ErrStop)
 	for _, c := range []struct {
 		name, want string
 		end        func() error
 		is         error
 	}{
-		{"nil", `daemon "d" ended`, func() error { return nil }, nil},
-		{"stop", `daemon "d" ended`, func() error { return operator.ErrStop }, nil},
-		{"error", `daemon "d": bad luck`, func() error { return errBad }, errBad},
-		{"panic", `daemon "d": panic: at the disco`, func() error { panic("at the disco") }, nil},
+		{"nil", `daemon "d" has ended`, func() error { return nil }, nil},
+		{"stop", `daemon "d" has ended`, func() error { return operator.ErrStop }, nil},
+		{"wrapped stop", `daemon "d" has ended: bad luck: stop`, func() error { return errBad }, errBad},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -264,7 +271,7 @@ func TestCriticalDaemon(t *testing.T) {
 				}, operator.Critical())
 				start := time.Now()
 				err := o.Run(t.Context())
-				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				if err == nil || err.Error() != c.want {
 					t.Errorf("Run: %v, want %q", err, c.want)
 				}
 				if c.is != nil && !errors.Is(err, c.is) {
@@ -282,6 +289,56 @@ func TestCriticalDaemon(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCriticalTaskFails: a failure is not the end. The task is started again,
+// and Run goes on until it says that it has ended.
+func TestCriticalTaskFails(t *testing.T) {
+	for name, fail := range map[string]func(context.Context) error{
+		"error":          func(context.Context) error { return errors.New("no luck") },
+		"panic":          func(context.Context) error { panic("no luck") },
+		"own goroutine":  func(context.Context) error { runtime.Goexit(); return nil },
+		"of a cancelled": func(context.Context) error { return fmt.Errorf("asking: %w", context.Canceled) },
+	} {
+		f := func(kind string, register func(*operator.Operator, operator.TaskFunc), want ...string) {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o := newOperator(operator.Options{})
+					calls := 0
+					var ended time.Time
+					register(o, func(ctx context.Context) error {
+						if calls++; calls <= 3 {
+							return fail(ctx)
+						}
+						time.Sleep(time.Hour)
+						ended = time.Now()
+						return fmt.Errorf("enough: %w", operator.ErrStop)
+					})
+					err := o.Run(t.Context())
+					if want := kind + ` "x" has ended: enough: stop`; err == nil || err.Error() != want || !errors.Is(err, operator.ErrStop) {
+						t.Errorf("Run: %v, want %q", err, want)
+					}
+					if calls != 4 || time.Since(ended) != 0 {
+						t.Errorf("Run returned after %d calls, %s after the last; want 4 and at once", calls, time.Since(ended))
+					}
+					wantLines(t, scrape(t, o), want...)
+				})
+			})
+		}
+		f("daemon", func(o *operator.Operator, fn operator.TaskFunc) {
+			o.Daemon("x", fn, operator.Critical())
+		}, restartsLine("x", 3), runningLine("x", 0))
+		f("timer", func(o *operator.Operator, fn operator.TaskFunc) {
+			o.Timer("x", time.Minute, fn, operator.Critical())
+		}, timerFailures("x", 3))
+	}
+}
+
+// TestTasksWithoutAFunction are mistakes that show when they are made.
+func TestTasksWithoutAFunction(t *testing.T) {
+	o := newOperator(operator.Options{})
+	wantPanic(t, `daemon "d" has no function`, func() { o.Daemon("d", nil) })
+	wantPanic(t, `timer "t" has no function`, func() { o.Timer("t", time.Minute, nil) })
 }
 
 // TestDaemonFailsWhileItIsStopped: Run does not fail for it, but the log says so.

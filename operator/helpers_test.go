@@ -182,6 +182,28 @@ func lines(d metric.Desc, text string) part {
 	}}
 }
 
+// wantPanic calls fn, which must panic with words that are wanted.
+func wantPanic(t testing.TB, want string, fn func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), want) {
+			t.Errorf("panic %v, want one with %q", p, want)
+		}
+	}()
+	fn()
+}
+
+// isClosed does not wait.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // eventually polls until ok holds, for half a minute at most.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()

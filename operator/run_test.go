@@ -3,6 +3,7 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -323,18 +324,18 @@ func TestStuckDaemonBesideAFailure(t *testing.T) {
 			<-release
 			return nil
 		})
-		errBad := errors.New("bad luck")
+		errBad := fmt.Errorf("bad luck: %w", operator.ErrStop)
 		o.Daemon("critical", func(context.Context) error {
 			<-started
 			return errBad
 		}, operator.Critical())
 		began := time.Now()
 		err := o.Run(t.Context())
-		if !errors.Is(err, errBad) || !strings.Contains(err.Error(), `daemon "stuck" (after 30s)`) {
+		if !errors.Is(err, errBad) || !strings.Contains(err.Error(), `daemon "stuck" (after 25s)`) {
 			t.Errorf("Run: %v, want both the failure and the stuck daemon", err)
 		}
-		if d := time.Since(began); d != 30*time.Second {
-			t.Errorf("Run waited %s, want the default grace of 30s", d)
+		if d := time.Since(began); d != 25*time.Second {
+			t.Errorf("Run waited %s, want the default grace of 25s", d)
 		}
 	})
 }

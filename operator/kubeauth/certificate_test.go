@@ -302,7 +302,7 @@ func TestWithClientCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	api := newFakeAPI(t)
-	a := api.auth(Config{})
+	a := api.auth(Config{ClientCertificates: true})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

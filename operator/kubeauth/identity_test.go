@@ -105,7 +105,7 @@ func TestWithAuthenticatedCopies(t *testing.T) {
 // and that a token without certificate still does.
 func TestCertificateBeforeToken(t *testing.T) {
 	api := newFakeAPI(t)
-	a := api.auth(Config{})
+	a := api.auth(Config{ClientCertificates: true})
 	cert := &x509.Certificate{Subject: pkix.Name{CommonName: "cert"}, NotAfter: time.Now().Add(time.Hour)}
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}}
@@ -117,5 +117,20 @@ func TestCertificateBeforeToken(t *testing.T) {
 	api.want("certificate", 0, 1)
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
 	wantEqual(t, "user without verification", serve(a, r).Body.String(), "prom")
+	api.want("token", 1, 1)
+}
+
+// TestCertificatesMustBeWanted: those of a mesh, say, are no identities of the
+// cluster.
+func TestCertificatesMustBeWanted(t *testing.T) {
+	api := newFakeAPI(t)
+	a := api.auth(Config{})
+	cert := &x509.Certificate{Subject: pkix.Name{CommonName: "x", Organization: []string{"system:masters"}}, NotAfter: time.Now().Add(time.Hour)}
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}}
+	wantCode(t, "certificate", serve(a, r), 401)
+	api.want("certificate", 0, 0)
+	r.Header.Set("Authorization", "Bearer good")
+	wantEqual(t, "token beside it", serve(a, r).Body.String(), "prom")
 	api.want("token", 1, 1)
 }

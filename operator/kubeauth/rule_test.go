@@ -73,7 +73,7 @@ func TestRuleCheck(t *testing.T) {
 // TestStaticRules counts what is asked: nothing at all with a certificate.
 func TestStaticRules(t *testing.T) {
 	api := newFakeAPI(t)
-	a := api.auth(Config{Static: []Rule{
+	a := api.auth(Config{ClientCertificates: true, Static: []Rule{
 		{Users: []string{"eve"}, Verbs: []string{"get"}, Paths: []string{"/metrics"}},
 		{Groups: []string{"scrapers"}, Verbs: []string{"get"}, Paths: []string{"/metrics"}},
 	}})

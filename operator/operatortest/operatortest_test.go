@@ -83,9 +83,10 @@ func TestCompare(t *testing.T) {
 	f("other value", emits(nil, depthA), `depth{queue="a"} 1`, nil, `- depth{queue="a"} 1`, `+ depth{queue="a"} 2`)
 	f("twice in want", emits(nil, other), "other 1\nother 1", nil, "- other 1")
 	f("fails", emits(errors.New("bad luck")), "", nil, "bad luck")
-	f("there twice", emits(nil, other, other), "other 1", nil, "1 samples cannot be exposed: duplicate")
-	f("two types", emits(nil, other, operator.Metric{Name: "other", Type: metric.Counter}), "other 1", nil, "cannot be exposed: conflict")
-	f("invalid", emits(nil, other, operator.Metric{Name: "x_total", Type: metric.Counter, Value: -1}), "other 1", nil, "cannot be exposed: invalid")
+	f("there twice", emits(nil, other, other), "other 1", nil, "1 samples cannot be exposed: duplicate: other: two samples have the same labels")
+	f("two types", emits(nil, other, operator.Metric{Name: "other", Type: metric.Counter}), "other 1", nil, "cannot be exposed: conflict: other, a counter: the name")
+	f("invalid", emits(nil, other, operator.Metric{Name: "x_total", Type: metric.Counter, Value: -1}), "other 1", nil, "cannot be exposed: invalid: x_total: counter has the value -1")
+	f("a hash in a label", emits(nil, operator.Metric{Name: "a", Type: metric.Gauge, Value: 1, Labels: metric.Labels("issue", "#1")}), `a{issue="#1"} 1`, nil)
 	f("panics", operatortest.Collector(func(context.Context, func(operator.Metric)) error { panic("p") }), "", nil, "panic: p")
 
 	op := operator.New(operator.Options{})
