@@ -367,6 +367,125 @@ func TestFailuresAreLoggedOncePerMinute(t *testing.T) {
 	})
 }
 
+// TestDropsAreLogged: the log says which family lacks samples, and why.
+func TestDropsAreLogged(t *testing.T) {
+	const d = time.Minute
+	escaped := emits(gauge("a", 2, "x.y", "1", "x_y", "1"))
+	for _, c := range []struct {
+		name     string
+		accept   string
+		register func(o *operator.Operator)
+		want     string // without quotes
+	}{
+		{"invalid samples", "", func(o *operator.Operator) {
+			o.Collect("c", emits(counter("a", 1), counter("a", -1, "x", "1"), counter("a", -2, "x", "2")))
+		}, "collector=c reason=invalid samples=2 err=a: counter has the value -1"},
+		{"invalid family", "", func(o *operator.Operator) {
+			o.Collect("c", emits(operator.Metric{Name: "b", Unit: "seconds"}, operator.Metric{Name: "b", Unit: "seconds", Labels: metric.Labels("x", "1")}))
+		}, "collector=c reason=invalid samples=2 err=metric name b does not end in its unit seconds"},
+		{"duplicate of its own", "", func(o *operator.Operator) {
+			o.Collect("c", emits(gauge("a", 1), gauge("a", 2), gauge("a", 3)))
+		}, "collector=c reason=duplicate samples=2 err=a: two samples have the same labels"},
+		{"duplicate of another", "", func(o *operator.Operator) {
+			o.Collect("first", emits(gauge("a", 1)))
+			o.Collect("c", emits(gauge("a", 2), gauge("a", 2, "x", "1")))
+		}, "collector=c reason=duplicate samples=1 err=a: another collector has given a sample with the same labels"},
+		{"conflict", "", func(o *operator.Operator) {
+			o.Collect("first", emits(gauge("a", 1)))
+			o.Collect("c", emits(counter("a", 2), counter("a", 2, "x", "1")))
+		}, "collector=c reason=conflict samples=2 err=a, a counter: the name, or that of one of its series, belongs to another collector, part or type"},
+		{"source", "", func(o *operator.Operator) {
+			src := plain()
+			src.Collect("x", emits(gauge("a", 1)))
+			o.Collect("first", emits(counter("a", 1)))
+			o.AddSource("c", src)
+		}, "collector=c reason=conflict samples=1 err=a, a gauge: the name, or that of one of its series, belongs to another collector, part or type"},
+		{"labels of one sample, escaped", underscores, func(o *operator.Operator) {
+			o.Collect("c", escaped)
+		}, "collector=c reason=invalid samples=1 err=a: two labels have one name once it is escaped (underscores)"},
+		{"labels of two samples, escaped", underscores, func(o *operator.Operator) {
+			o.Collect("c", emits(gauge("a", 1, "x.y", "1"), gauge("a", 1, "x_y", "1")))
+		}, "collector=c reason=duplicate samples=1 err=a: two samples have the same labels once they are escaped (underscores)"},
+		{"labels of one sample, not escaped", allowUTF8, func(o *operator.Operator) { o.Collect("c", escaped) }, ""},
+		{"part, invalid", "", func(o *operator.Operator) {
+			o.AddPart("c", lines(metric.Desc{Name: "b", Unit: "seconds"}, "b 1\n"))
+		}, "collector=c reason=invalid samples=1 err=metric name b does not end in its unit seconds"},
+		{"part, conflict", "", func(o *operator.Operator) {
+			o.AddPart("first", renders("a"))
+			o.AddPart("c", renders("a"))
+		}, "collector=c reason=conflict samples=1 err=a, a gauge: the name, or that of one of its series, belongs to another collector, part or type"},
+		{"part as data, conflict", formats["protobuf"], func(o *operator.Operator) {
+			o.AddPart("first", renders("a"))
+			o.AddPart("c", renders("a"))
+		}, "collector=c reason=conflict samples=1 err=a, a gauge: the name, or that of one of its series, belongs to another collector, part or type"},
+		{"part as data, duplicate", formats["protobuf"], func(o *operator.Operator) {
+			o.AddPart("c", lines(metric.Desc{Name: "a", Type: metric.Gauge}, "a 1\na 2\n"))
+		}, "collector=c reason=duplicate samples=1 err=a: two samples have the same labels"},
+		{"nothing", "", func(o *operator.Operator) {
+			o.Collect("c", emits(gauge("a", 1)))
+			o.AddPart("p", renders("b"))
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				c.register(o)
+				for _, after := range []time.Duration{0, d / 2, d/2 - 1, 1} { // the last is a minute after the first
+					time.Sleep(after)
+					logged := after != d/2 && after != d/2-1
+					log.Reset()
+					scrape(t, o, "Accept", c.accept)
+					scrape(t, o, "Accept", c.accept)
+					_, got, _ := strings.Cut(strings.NewReplacer(`\"`, "", `"`, "").Replace(log.String()), "level=WARN msg=")
+					want := ""
+					if logged && c.want != "" {
+						want = "Samples cannot be exposed " + c.want + "\n"
+					}
+					if got != want {
+						t.Errorf("the log has\n%swant\n%s", got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestDropsAreLoggedPerReason, and per collector.
+func TestDropsAreLoggedPerReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		emitted := map[string][]operator.Metric{}
+		for _, name := range []string{"first", "second"} {
+			o.Collect(name, func(ctx context.Context, emit func(operator.Metric)) error { return emits(emitted[name]...)(ctx, emit) })
+		}
+		f := func(after time.Duration, collector string, want []string, ms ...operator.Metric) {
+			t.Helper()
+			time.Sleep(after)
+			log.Reset()
+			clear(emitted)
+			emitted[collector] = ms
+			scrape(t, o)
+			if n := strings.Count(log.String(), "\n"); n != len(want) {
+				t.Errorf("%d lines, want %d:\n%s", n, len(want), log.String())
+			}
+			for _, w := range want {
+				if !strings.Contains(log.String(), "collector="+collector+" reason="+w+" ") {
+					t.Errorf("nothing of %s, %s:\n%s", collector, w, log.String())
+				}
+			}
+		}
+		a, b := gauge("a", 1), counter("b", -1)
+		f(0, "first", []string{"invalid"}, b)
+		f(time.Second, "first", []string{"duplicate"}, a, a, b)
+		f(0, "second", []string{"invalid", "duplicate"}, a, a, b)
+		f(59*time.Second, "first", []string{"invalid"}, a, a, b)
+		f(time.Second, "first", []string{"duplicate"}, a, a, b)
+		f(0, "second", []string{"invalid", "duplicate"}, a, a, b)
+	})
+}
+
 // TestStuckCollectorIsLoggedOnce: that it is busy is no news.
 func TestStuckCollectorIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

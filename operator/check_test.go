@@ -1,9 +1,11 @@
 package operator_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,6 +71,111 @@ func TestChecks(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCheckIsRefused(t *testing.T) {
+	o := newOperator(operator.Options{})
+	good := func(context.Context) error { return nil }
+	for _, kind := range []operator.CheckKind{operator.Live, operator.Ready, operator.Startup} {
+		o.Check(kind, "a", good) // one name may answer several questions
+		wantPanic(t, fmt.Sprintf(`check "a" of /%s `, kind), func() { o.Check(kind, "a", good) })
+		wantPanic(t, fmt.Sprintf(`check "b" of /%s has no function`, kind), func() { o.Check(kind, "b", nil) })
+	}
+	wantPanic(t, `check "shutdown" of /readyz `, func() { o.Check(operator.Ready, "shutdown", good) })
+	o.Check(operator.Live, "shutdown", good)
+	o.Check(operator.Startup, "shutdown", good)
+	for path, want := range map[string]string{
+		"/livez": "[+]a ok\n[+]shutdown ok\nlivez check passed\n", "/readyz": "[+]a ok\n[+]shutdown ok\nreadyz check passed\n",
+	} {
+		if got := get(o, path+"?verbose").Body.String(); got != want {
+			t.Errorf("%s gives\n%swant\n%s", path, got, want)
+		}
+	}
+}
+
+// TestFailingCheckIsLogged when it begins to fail, and not each time that it is
+// asked.
+func TestFailingCheckIsLogged(t *testing.T) {
+	for _, kind := range []operator.CheckKind{operator.Live, operator.Ready, operator.Startup} {
+		for _, protected := range []bool{false, true} {
+			var log bytes.Buffer
+			o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if protected {
+				o.Protect(marks("m"))
+			}
+			fail := map[string]error{}
+			for _, name := range []string{"a", "b"} {
+				o.Check(kind, name, func(context.Context) error { return fail[name] })
+			}
+			f := func(a, b error, want string) {
+				t.Helper()
+				fail["a"], fail["b"] = a, b
+				log.Reset()
+				for range 3 {
+					get(o, "/"+kind.String())
+				}
+				var got []string
+				for line := range strings.Lines(log.String()) {
+					_, line, _ = strings.Cut(line, "level=WARN ")
+					got = append(got, strings.Replace(line, " route="+kind.String(), "", 1))
+				}
+				if s := strings.Join(got, ""); s != want {
+					t.Errorf("%s, protected %v: the log has\n%swant\n%s", kind, protected, log.String(), want)
+				}
+			}
+			one, two := errors.New("one"), errors.New("two")
+			const a, b = "msg=\"Check fails\" check=a err=one\n", "msg=\"Check fails\" check=b err=two\n"
+			if kind == operator.Startup {
+				f(one, two, a+b)
+				f(two, nil, "") // a fails still, b is not asked again
+				f(nil, two, "")
+				f(one, two, "")
+				continue
+			}
+			f(one, nil, a)
+			f(two, nil, "") // it fails still
+			f(two, two, b)
+			f(one, nil, "")
+			f(nil, two, b)
+			f(one, nil, a)
+		}
+	}
+}
+
+// TestShutdownIsNotLogged: that it fails /readyz is no news.
+func TestShutdownIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err := background(t, o)(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if w := get(o, "/readyz"); w.Code != http.StatusServiceUnavailable || log.Len() != 0 {
+			t.Errorf("/readyz gives %d, and the log has %q", w.Code, log.String())
+		}
+	})
+}
+
+// TestCheckReason: a reason is one line, and nobody's business where other
+// routes are protected.
+func TestCheckReason(t *testing.T) {
+	f := func(name string, protect bool, want string) {
+		t.Helper()
+		o := newOperator(operator.Options{})
+		o.Check(operator.Live, "a", func(context.Context) error { return errors.New("one\ntwo\r\n\n three\n") })
+		o.Check(operator.Live, "b", func(context.Context) error {
+			return errors.Join(errors.New("secret"), errors.New("[+]c ok"))
+		})
+		o.Check(operator.Live, "c", func(context.Context) error { panic("at the\ndisco") })
+		if protect {
+			o.Protect(marks("m"))
+		}
+		if got := get(o, "/livez").Body.String(); got != want {
+			t.Errorf("%s: got\n%swant\n%s", name, got, want)
+		}
+	}
+	f("open", false, "[-]a failed: one two three\n[-]b failed: secret [+]c ok\n[-]c failed: panic: at the disco\nlivez check failed\n")
+	f("protected", true, "[-]a failed: reason withheld\n[-]b failed: reason withheld\n[-]c failed: reason withheld\nlivez check failed\n")
 }
 
 func TestSlowChecks(t *testing.T) {

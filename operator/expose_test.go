@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/kubevitals/kubevitals/operator"
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -344,6 +345,46 @@ func TestMaxScrapes(t *testing.T) {
 	f("three", 3, 3)
 	f("default", 0, 10)
 	f("negative", -1, 10)
+}
+
+// deadlined notes until when a response may be written.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	at time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(at time.Time) error {
+	d.at = at
+	return nil
+}
+
+// TestWriteDeadline: who asks and does not read holds up no more than one scrape,
+// and that for a while only.
+func TestWriteDeadline(t *testing.T) {
+	f := func(name string, opts operator.Options, header string, want time.Duration) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			o := newOperator(opts)
+			o.Collect("c", func(context.Context, func(operator.Metric)) error {
+				time.Sleep(50 * time.Millisecond) // it counts from the request
+				return nil
+			})
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+			r.Header.Set(timeoutHeader, header)
+			w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+			start := time.Now()
+			o.Handler().ServeHTTP(w, r)
+			if got := w.at.Sub(start); got != want+10*time.Second {
+				t.Errorf("%s: it may be written for %s, want %s and ten seconds", name, got, want)
+			}
+		})
+	}
+	const s, ms = time.Second, time.Millisecond
+	f("default", operator.Options{}, "", 9500*ms)
+	f("option", operator.Options{ScrapeTimeout: 5 * s}, "", 4500*ms)
+	f("header", operator.Options{}, "2", 1800*ms)
+	f("header of hours", operator.Options{}, "7200", 119500*ms)
+	f("header above a longer option", operator.Options{ScrapeTimeout: 300 * s}, "7200", 299500*ms)
 }
 
 // anyEncoder writes text, as an encoder that this package does not know.

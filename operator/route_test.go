@@ -73,6 +73,32 @@ func TestProtect(t *testing.T) {
 	}
 }
 
+// TestProtectIsRefused where it would leave open what has been open: a request
+// was answered that it could not decide about.
+func TestProtectIsRefused(t *testing.T) {
+	const late = "after a request for a protected route"
+	o := newOperator(operator.Options{})
+	wantPanic(t, "Protect with nil", func() { o.Protect(nil) })
+	o.Handle("GET /public", answers(200), operator.Public())
+	o.Handle("GET /x", answers(200))
+	for _, path := range []string{"/public", "/livez", "/healthz", "/unknown"} {
+		get(o, path)
+	}
+	o.Protect(marks("first"))
+	if w := get(o, "/x"); w.Result().Header.Get("Passed") != "first" {
+		t.Error("it is not protected after requests for public routes")
+	}
+	wantPanic(t, late, func() { o.Protect(marks("second")) })
+	for _, path := range []string{"/x", "/metrics"} {
+		if got := get(o, path).Result().Header.Values("Passed"); !slices.Equal(got, []string{"first"}) {
+			t.Errorf("%s passes %q, want the first alone", path, got)
+		}
+	}
+	o = newOperator(operator.Options{})
+	scrape(t, o)
+	wantPanic(t, late, func() { o.Protect(marks("m")) })
+}
+
 func TestNothingProtected(t *testing.T) {
 	o := newOperator(operator.Options{})
 	o.Handle("GET /x", answers(http.StatusUnauthorized), operator.Protected())

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator"
@@ -244,6 +245,113 @@ func TestServerFailsAsRunDoes(t *testing.T) {
 	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closing the listener once more: %v, want %v", err, net.ErrClosed)
 	}
+}
+
+// TestNoCertificate: with such a configuration no handshake can succeed.
+func TestNoCertificate(t *testing.T) {
+	noLeaks(t, 0)
+	for name, run := range map[string]func(*operator.Operator) error{
+		"Run": func(o *operator.Operator) error { return o.Run(t.Context()) },
+		"Server": func(o *operator.Operator) error {
+			_, _, err := o.Server()
+			return err
+		},
+	} {
+		ln := listen(t)
+		o := newOperator(operator.Options{Listener: ln, TLS: &tls.Config{MinVersion: tls.VersionTLS13}})
+		o.Daemon("d", func(context.Context) error {
+			t.Errorf("%s: a daemon was started", name)
+			return operator.ErrStop
+		}, operator.Critical())
+		if err := run(o); err == nil || !strings.Contains(err.Error(), "Options.TLS has no certificate") {
+			t.Errorf("%s: %v, want an error about the certificate", name, err)
+		}
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s: closing the listener once more: %v, want %v", name, err, net.ErrClosed)
+		}
+	}
+}
+
+// TestOptionsServe: whoever serves in the place of net/http may fail like it, and
+// must not end without a word.
+func TestOptionsServe(t *testing.T) {
+	errBad := errors.New("bad luck")
+	f := func(name string, serve func(*http.Server, net.Listener) error, is error, want string) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			ln := newPipes()
+			o := newOperator(operator.Options{Listener: ln, Serve: func(s *http.Server, got net.Listener) error {
+				if got != ln {
+					t.Errorf("%s: it serves %v, want the listener itself", name, got)
+				}
+				return serve(s, got)
+			}})
+			runs := false // it need not, if there is nobody to serve
+			o.Daemon("d", func(ctx context.Context) error {
+				runs = true
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				runs = false
+				return nil
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			err := o.Run(ctx)
+			if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) || is != nil && !errors.Is(err, is) {
+				t.Errorf("%s: Run: %v, want %q", name, err, want)
+			}
+			if early := ctx.Err() == nil; early != (want != "") || runs {
+				t.Errorf("%s: Run ended early: %v, and the daemon still runs: %v", name, early, runs)
+			}
+		})
+	}
+	f("serves", (*http.Server).Serve, nil, "")
+	f("ends", func(*http.Server, net.Listener) error { return nil }, nil, "serving on pipes has ended")
+	f("ends later", func(*http.Server, net.Listener) error {
+		time.Sleep(time.Minute)
+		return nil
+	}, nil, "serving on pipes has ended")
+	f("fails", func(*http.Server, net.Listener) error { return errBad }, errBad, "serving on pipes: bad luck")
+	f("ends with the shutdown", func(s *http.Server, ln net.Listener) error {
+		_ = s.Serve(ln)
+		return nil
+	}, nil, "")
+}
+
+// TestServerWithServe: Server cannot see to it that its caller calls that.
+func TestServerWithServe(t *testing.T) {
+	o := newOperator(operator.Options{Listener: listen(t), Serve: func(*http.Server, net.Listener) error {
+		t.Error("it serves")
+		return http.ErrServerClosed
+	}})
+	server, ln, err := o.Server()
+	if err == nil || !strings.Contains(err.Error(), "Options.Serve") || server != nil || ln != nil {
+		t.Errorf("got %v, %v, %v; want an error about Options.Serve", server, ln, err)
+	}
+	if isClosed(o.Ready()) {
+		t.Error("it is ready")
+	}
+}
+
+// TestReadyWithoutAServer: whoever waits for it must not wait forever.
+func TestReadyWithoutAServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		if isClosed(o.Ready()) {
+			t.Error("it is ready before Run")
+		}
+		stop := background(t, o)
+		if !isClosed(o.Ready()) {
+			t.Error("it is not ready while it runs")
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		_ = background(t, o)() // again
+		if !isClosed(o.Ready()) {
+			t.Error("it is not ready after it has run")
+		}
+	})
 }
 
 // TestReady: it is closed when the address is bound, and not when it is not.
