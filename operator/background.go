@@ -16,9 +16,10 @@ type Tasks struct {
 	leader bool
 }
 
-// Background returns the daemons and timers that need no leader, for a process
-// whose lifecycle is not that of [Operator.Run]: Run leaves them alone from then
-// on. Once they are stopped, /readyz fails, until they are started again.
+// Background returns the daemons and timers, but for those that are [LeaderOnly]
+// if LeaderBackground was called, for a process whose lifecycle is not that of
+// [Operator.Run]: Run leaves them alone from then on. Once they are stopped,
+// /readyz fails, until they are started again.
 func (o *Operator) Background() *Tasks {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -44,10 +45,7 @@ type apart struct {
 
 // isApart reports whether Run leaves a task alone. The caller holds the mutex.
 func (o *Operator) isApart(t *task) bool {
-	if t.leaderOnly {
-		return o.apart.leader
-	}
-	return o.apart.everywhere
+	return o.apart.everywhere || t.leaderOnly && o.apart.leader
 }
 
 // leaderless reports tasks that would never start, or on every replica.
@@ -75,10 +73,15 @@ func (t *Tasks) Start(ctx context.Context) error {
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if !t.leader {
+	elected := t.o.opts.Elected
+	if t.leader {
+		elected = nil // whoever starts them says so
+	} else {
 		t.o.stopping.Store(false)
 	}
-	running := t.o.start(inner, nil, func(x *task) bool { return x.leaderOnly == t.leader })
+	running := t.o.start(inner, elected, func(x *task) bool {
+		return x.leaderOnly == t.leader || x.leaderOnly && !t.o.apart.leader
+	})
 	var failure error
 	select {
 	case <-ctx.Done():

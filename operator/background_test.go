@@ -154,7 +154,8 @@ func TestNobodyLeads(t *testing.T) {
 			return run(ctx, o)
 		}
 	}
-	for name, x := range map[string]runs{"Run": run, "Server": server, "Background": start} {
+	f("Server", false, false, server) // starts nothing
+	for name, x := range map[string]runs{"Run": run, "Background": start} {
 		f(name, false, true, x)
 		f(name+", elections", true, false, x)
 		f(name+", LeaderBackground", false, false, apart(x))
@@ -214,7 +215,7 @@ func TestApart(t *testing.T) {
 	}
 	f("nothing", false, false, "a", "b")
 	f("those of the leader", false, true, "a")
-	f("those of every replica", true, false, "b")
+	f("all at once", true, false) // Background has those of the leader too
 	f("all", true, true)
 }
 

@@ -26,6 +26,12 @@ func (o *Operator) Run(ctx context.Context) error {
 		return err
 	}
 	defer o.end()
+	if err := o.leaderless(); err != nil {
+		if o.opts.Listener != nil {
+			_ = o.opts.Listener.Close()
+		}
+		return err
+	}
 	server, ln, err := o.open(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:

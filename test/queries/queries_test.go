@@ -53,7 +53,11 @@ var variables = []struct {
 func TestQueries(t *testing.T) {
 	url := startDemo(t)
 	// kubevitals speaks one version of each format.
-	const text, openMetrics = "text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0"
+	const (
+		text        = "text/plain; version=0.0.4"
+		openMetrics = "application/openmetrics-text; version=1.0.0"
+		protobuf    = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+	)
 	formats := []struct {
 		name        string
 		protocols   []string
@@ -66,7 +70,7 @@ func TestQueries(t *testing.T) {
 		{"OpenMetrics 1.0.0", []string{"OpenMetricsText1.0.0"}, false, openMetrics},
 		{"default", nil, false, openMetrics},
 		{"start timestamps", []string{"PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1",
-			"PrometheusText1.0.0", "PrometheusText0.0.4"}, true, openMetrics},
+			"PrometheusText1.0.0", "PrometheusText0.0.4"}, true, protobuf},
 	}
 	labels := []struct {
 		name, ns   string
@@ -129,7 +133,7 @@ func (s *server) check(t *testing.T, q query) {
 // has complained of nothing.
 func (s *server) checkAccepted(t *testing.T) {
 	t.Helper()
-	n := float64(s.scraped.samples())
+	n := float64(s.scraped.samples(t))
 	if n == 0 {
 		t.Fatalf("nothing was scraped:\n%s", s.log)
 	}

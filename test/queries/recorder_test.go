@@ -12,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/encoding/protodelim"
 )
 
 // exposition is a response of kubevitals to a scrape, uncompressed.
@@ -20,12 +23,38 @@ type exposition struct {
 	body        string
 }
 
-// samples returns the number of samples in it.
-func (e exposition) samples() int {
+// samples returns the number of series that Prometheus makes of it.
+func (e exposition) samples(t *testing.T) int {
+	t.Helper()
+	if strings.HasPrefix(e.contentType, "application/vnd.google.protobuf") {
+		return e.messages(t)
+	}
 	n := 0
 	for line := range strings.Lines(e.body) {
 		if strings.TrimSpace(line) != "" && line[0] != '#' {
 			n++
+		}
+	}
+	return n
+}
+
+// messages counts in delimited protobuf messages what text would have as lines.
+func (e exposition) messages(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for r := strings.NewReader(e.body); r.Len() > 0; {
+		var f dto.MetricFamily
+		if err := protodelim.UnmarshalFrom(r, &f); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range f.GetMetric() {
+			n++
+			if s := m.GetSummary(); s != nil {
+				n += len(s.GetQuantile()) + 1
+			}
+			if m.GetHistogram() != nil {
+				t.Fatalf("%s is a histogram: count its series here", f.GetName())
+			}
 		}
 	}
 	return n
