@@ -295,6 +295,40 @@ func TestBackgroundEndsReadiness(t *testing.T) {
 	})
 }
 
+// TestBackgroundElected: Background awaits the election for the leader's tasks,
+// unless LeaderBackground has them, whose start says that this process leads.
+func TestBackgroundElected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		elected := make(chan struct{})
+		o := newOperator(operator.Options{Elected: elected})
+		var j journal
+		o.Daemon("d", j.waits("d"))
+		o.Daemon("leader's", j.waits("leader's"), operator.LeaderOnly())
+		stop := startTasks(t, o.Background())
+		j.want(t, "before the election", "d")
+		close(elected)
+		synctest.Wait()
+		j.want(t, "after the election", "d", "leader's")
+		if err := stop(); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{Elected: make(chan struct{})})
+		var j journal
+		o.Daemon("d", j.waits("d"))
+		o.Daemon("leader's", j.waits("leader's"), operator.LeaderOnly())
+		everywhere, leader := o.Background(), o.LeaderBackground()
+		stop := startTasks(t, everywhere)
+		j.want(t, "apart", "d")
+		stopLeader := startTasks(t, leader)
+		j.want(t, "apart, leading", "d", "leader's")
+		if err := errors.Join(stopLeader(), stop()); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	})
+}
+
 // TestBackgroundAgain: whoever starts the tasks again goes on.
 func TestBackgroundAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

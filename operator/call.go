@@ -118,6 +118,14 @@ func (s *source) recall(f exposition.Format) (result, bool) {
 	return k.result, ok && time.Since(k.at) < s.serveStale
 }
 
+// forget makes the next scrape call the source, however lately it was called:
+// what was under way when the Operator ended has failed for that.
+func (s *source) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.last)
+}
+
 // ask starts a call, or joins the one under way, and waits for it until the
 // call's time is over or the scrape's, which ctx carries. A call must not end
 // because the scrape that began it was hung up, as others may have joined: its

@@ -55,7 +55,8 @@ type check struct {
 	name    string
 	timeout time.Duration
 	passed  atomic.Bool
-	failed  atomic.Bool // when it was last asked
+	failed  atomic.Bool  // when it was last asked
+	logged  atomic.Int64 // when it was, in nanoseconds since 1970; 0 for never
 	run     shared[struct{}]
 }
 
@@ -109,7 +110,9 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 			return c.kind != kind || slices.Contains(query["exclude"], c.name)
 		})
 		verdicts := verdicts(r.Context(), checks)
-		o.logVerdicts(checks, verdicts)
+		if r.Context().Err() == nil { // else nobody has waited
+			o.logVerdicts(checks, verdicts)
+		}
 		var body bytes.Buffer
 		failed := false
 		for i, c := range checks {
@@ -136,10 +139,16 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 	}
 }
 
-// logVerdicts logs the checks that have begun to fail.
+// logVerdicts logs the checks that have begun to fail, each once in a while.
 func (o *Operator) logVerdicts(checks []*check, verdicts []error) {
+	now := time.Now()
 	for i, c := range checks {
-		if before := c.failed.Swap(verdicts[i] != nil); !before && verdicts[i] != nil && c.name != "shutdown" {
+		failed, isShutdown := verdicts[i] != nil, c.kind == Ready && c.name == "shutdown"
+		if before := c.failed.Swap(failed); before || !failed || isShutdown {
+			continue
+		}
+		if last := c.logged.Load(); last == 0 || now.Sub(time.Unix(0, last)) >= logInterval {
+			c.logged.Store(now.UnixNano())
 			o.log.Warn("Check fails", "check", c.name, "route", c.kind.String(), "err", verdicts[i])
 		}
 	}

@@ -96,50 +96,59 @@ func TestCheckIsRefused(t *testing.T) {
 // TestFailingCheckIsLogged when it begins to fail, and not each time that it is
 // asked.
 func TestFailingCheckIsLogged(t *testing.T) {
-	for _, kind := range []operator.CheckKind{operator.Live, operator.Ready, operator.Startup} {
-		for _, protected := range []bool{false, true} {
-			var log bytes.Buffer
-			o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			if protected {
-				o.Protect(marks("m"))
-			}
-			fail := map[string]error{}
-			for _, name := range []string{"a", "b"} {
-				o.Check(kind, name, func(context.Context) error { return fail[name] })
-			}
-			f := func(a, b error, want string) {
-				t.Helper()
-				fail["a"], fail["b"] = a, b
-				log.Reset()
-				for range 3 {
-					get(o, "/"+kind.String())
+	synctest.Test(t, func(t *testing.T) {
+		for _, kind := range []operator.CheckKind{operator.Live, operator.Ready, operator.Startup} {
+			for _, protected := range []bool{false, true} {
+				var log bytes.Buffer
+				o := newOperator(operator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				if protected {
+					o.Protect(marks("m"))
 				}
-				var got []string
-				for line := range strings.Lines(log.String()) {
-					_, line, _ = strings.Cut(line, "level=WARN ")
-					got = append(got, strings.Replace(line, " route="+kind.String(), "", 1))
+				fail := map[string]error{}
+				for _, name := range []string{"a", "b"} {
+					o.Check(kind, name, func(context.Context) error { return fail[name] })
 				}
-				if s := strings.Join(got, ""); s != want {
-					t.Errorf("%s, protected %v: the log has\n%swant\n%s", kind, protected, log.String(), want)
+				f := func(a, b error, want string) {
+					t.Helper()
+					fail["a"], fail["b"] = a, b
+					time.Sleep(time.Minute) // it is logged once in that time
+					log.Reset()
+					for range 3 {
+						get(o, "/"+kind.String())
+					}
+					var got []string
+					for line := range strings.Lines(log.String()) {
+						_, line, _ = strings.Cut(line, "level=WARN ")
+						got = append(got, strings.Replace(line, " route="+kind.String(), "", 1))
+					}
+					if s := strings.Join(got, ""); s != want {
+						t.Errorf("%s, protected %v: the log has\n%swant\n%s", kind, protected, log.String(), want)
+					}
+				}
+				one, two := errors.New("one"), errors.New("two")
+				const a, b = "msg=\"Check fails\" check=a err=one\n", "msg=\"Check fails\" check=b err=two\n"
+				if kind == operator.Startup {
+					f(one, two, a+b)
+					f(two, nil, "") // a fails still, b is not asked again
+					f(nil, two, "")
+					f(one, two, "")
+					continue
+				}
+				f(one, nil, a)
+				f(two, nil, "") // it fails still
+				f(two, two, b)
+				f(one, nil, "")
+				f(nil, two, b)
+				f(one, nil, a)
+				fail["a"] = nil
+				get(o, "/"+kind.String())
+				fail["a"] = one
+				if before := log.String(); get(o, "/"+kind.String()).Code == http.StatusOK || log.String() != before {
+					t.Errorf("%s: a check that flaps is logged each time:\n%s", kind, log.String())
 				}
 			}
-			one, two := errors.New("one"), errors.New("two")
-			const a, b = "msg=\"Check fails\" check=a err=one\n", "msg=\"Check fails\" check=b err=two\n"
-			if kind == operator.Startup {
-				f(one, two, a+b)
-				f(two, nil, "") // a fails still, b is not asked again
-				f(nil, two, "")
-				f(one, two, "")
-				continue
-			}
-			f(one, nil, a)
-			f(two, nil, "") // it fails still
-			f(two, two, b)
-			f(one, nil, "")
-			f(nil, two, b)
-			f(one, nil, a)
 		}
-	}
+	})
 }
 
 // TestShutdownIsNotLogged: that it fails /readyz is no news.

@@ -44,12 +44,12 @@ func (o *Operator) AddPart(name string, p Part, opts ...CollectOption) {
 		rendered, err := p.Gather(ctx, f)
 		return result{rendered: rendered}, err
 	}
+	if o.isRunning() {
+		panic(fmt.Sprintf("operator: part %q is registered while the Operator runs", name))
+	}
 	o.addSource(s)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.running {
-		panic(fmt.Sprintf("operator: part %q is registered while the Operator runs", name))
-	}
 	for _, family := range families {
 		if owner, taken := o.owners[family]; taken {
 			o.conflicts = append(o.conflicts, fmt.Errorf("metric family %q belongs to both %q and %q", family, owner, name))
@@ -67,8 +67,8 @@ func (o *Operator) conflict() error {
 
 // Render runs collectors one after the other and renders what they emit in the
 // format of [Part]'s Gather, for a part that has metrics about itself: they are
-// then taken in the same moment as its data. Samples that cannot be exposed are left out; the error joins those
-// of the collectors.
+// then taken in the same moment as its data. Samples that cannot be exposed are
+// left out; the error joins those of the collectors.
 func Render(ctx context.Context, f exposition.Format, collectors ...CollectorFunc) ([]exposition.Rendered, error) {
 	m := newMerge("", exposition.Underscores)
 	var errs []error

@@ -278,3 +278,55 @@ func TestEncoderByPointer(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedPartLeavesNothing: a panic may be recovered.
+func TestRefusedPartLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		stop := background(t, o)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a part that comes late is accepted")
+				}
+			}()
+			o.AddPart("late", part{gather: badChunk("late")})
+		}()
+		if body := scrape(t, o); strings.Contains(body, "late") {
+			t.Errorf("the part is asked:\n%s", body)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNothingIsKeptBeyondRun: a call that ends with Run has failed for that, and
+// the next Run asks anew.
+func TestNothingIsKeptBeyondRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		o.Collect("c", func(ctx context.Context, emit func(operator.Metric)) error {
+			emit(gauge("a", 1))
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+				return nil
+			}
+		}, operator.MinInterval(time.Hour))
+		stop := background(t, o)
+		done := make(chan string)
+		go func() { done <- scrape(t, o) }()
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		wantLines(t, <-done, up("c", 0))
+		stop = background(t, o)
+		wantLines(t, scrape(t, o), "a 1", up("c", 1))
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -22,28 +23,20 @@ import (
 // Run may be called again after it has returned, unless it was given a listener,
 // which is closed then. Two calls at once are an error.
 func (o *Operator) Run(ctx context.Context) error {
-	if err := o.begin(); err != nil {
+	base, cancelBase := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelBase()
+	if err := o.begin(base); err != nil {
 		return err
 	}
 	defer o.end()
-	if err := o.leaderless(); err != nil {
-		if o.opts.Listener != nil {
-			_ = o.opts.Listener.Close()
-		}
-		return err
-	}
-	server, ln, err := o.open(ctx)
+	server, ln, err := o.openToRun(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil // stopped before it began
 	case err != nil:
 		return err
 	}
-	base, cancelBase := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancelBase()
-	o.mu.Lock()
-	o.ctx = base
-	o.mu.Unlock()
+	o.readyOnce.Do(func() { close(o.ready) })
 
 	served := make(chan error, 1)
 	if ln != nil {
@@ -78,16 +71,34 @@ func (o *Operator) Run(ctx context.Context) error {
 	return err
 }
 
-// begin notes that the Operator runs.
-func (o *Operator) begin() error {
+// openToRun is open, for somebody who starts the tasks as well.
+func (o *Operator) openToRun(ctx context.Context) (*http.Server, net.Listener, error) {
+	if err := o.leaderless(); err != nil {
+		if o.opts.Listener != nil {
+			_ = o.opts.Listener.Close()
+		}
+		return nil, nil, err
+	}
+	return o.open(ctx)
+}
+
+// begin notes that the Operator runs, with a context that outlives requests.
+func (o *Operator) begin(base context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.running {
 		return errors.New("the Operator runs already")
 	}
 	o.running = true
+	o.ctx = base
 	o.stopping.Store(false)
 	return nil
+}
+
+func (o *Operator) isRunning() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.running
 }
 
 // end lets the Operator be used without Run, or run again.
@@ -96,6 +107,9 @@ func (o *Operator) end() {
 	defer o.mu.Unlock()
 	o.running = false
 	o.ctx = context.Background()
+	for _, s := range o.sources {
+		s.forget()
+	}
 }
 
 func shutdown(server *http.Server, grace time.Duration) error {

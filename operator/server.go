@@ -46,13 +46,10 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 		return nil, nil, err
 	}
 	ln, err := o.listen(ctx)
-	if err != nil {
+	if err != nil || ln == nil {
 		return nil, nil, err
 	}
 	o.readyOnce.Do(func() { close(o.ready) })
-	if ln == nil {
-		return nil, nil, nil
-	}
 	server := &http.Server{
 		Handler:           o.mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -112,7 +109,7 @@ func (o *Operator) exposed() error {
 // uncertified reports a TLS configuration with which no handshake can succeed.
 func (o *Operator) uncertified() error {
 	c := o.opts.TLS
-	if c == nil || len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil {
+	if c == nil || o.opts.Serve != nil || len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil {
 		return nil
 	}
 	return errors.New("Options.TLS has no certificate: set Certificates or GetCertificate, as package kubeauth does")

@@ -89,6 +89,26 @@ func TestMinIntervalOfAFailure(t *testing.T) {
 	})
 }
 
+// TestMinIntervalOfASlowCall: it counts from the beginning of the call.
+func TestMinIntervalOfASlowCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOperator(operator.Options{})
+		var calls atomic.Int32
+		o.Collect("c", numbered(&calls, func(int32) error {
+			time.Sleep(4 * time.Second)
+			return nil
+		}), operator.MinInterval(10*time.Second))
+		start := time.Now()
+		for _, c := range []struct {
+			at   time.Duration
+			want int
+		}{{0, 1}, {10*time.Second - 1, 1}, {10 * time.Second, 2}, {20*time.Second - 1, 2}, {20 * time.Second, 3}} {
+			time.Sleep(c.at - time.Since(start))
+			wantSeries(t, scrape(t, o), fmt.Sprint("a ", c.want))
+		}
+	})
+}
+
 // TestMinIntervalOfManyScrapes that come while the first call is under way.
 func TestMinIntervalOfManyScrapes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
