@@ -90,8 +90,10 @@ func TestHalfDiscovery(t *testing.T) {
 		})
 		proxy.set(nothing, fault{resource: "httproutes", answer: status(http.StatusNotFound, "NotFound")})
 		program.Poll(t, mode+": what is not found to be gone", func() error {
-			if n := len(lines(scrape(t, p), "HTTPRoute")); n > 0 {
-				return fmt.Errorf("%d lines are left", n)
+			text := scrape(t, p) // in which policies may name the kind as their target
+			left := append(lines(text, `customresource_kind="HTTPRoute"`), lines(text, "kubevitals_state_kind_", `,kind="HTTPRoute"`)...)
+			if len(left) > 0 {
+				return fmt.Errorf("%d lines are left", len(left))
 			}
 			return nil
 		})
