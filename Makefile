@@ -23,6 +23,8 @@ check: ## Check format, vet, lint and that generated files are current.
 .PHONY: test
 test: ## Build the control plane (once) and run every test.
 	@echo "Building the control plane; the first time takes some minutes."
+	@if [ "$$(id -u)" = 0 ]; then for p in curl openssl python3; do \
+		command -v $$p >/dev/null || apt-get install -y --no-install-recommends $$p || exit 1; done; fi
 	cd test && $(GO) run ./controlplane/build
 	@for m in operator operator/prom . examples; do echo "test $$m"; (cd $$m && $(GO) test -race $(TESTFLAGS) ./...) || exit 1; done
 	@# These run the binary, whose changes the cache of test results does not see.

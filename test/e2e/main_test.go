@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,4 +88,16 @@ func ownControlPlane(t *testing.T, channel string) *controlplane.ControlPlane {
 		}
 	})
 	return c
+}
+
+// skipNotOwned skips a test that needs a control plane of its own, where an
+// environment variable names another cluster. Any other error fails it.
+func skipNotOwned(t *testing.T, err error) {
+	t.Helper()
+	switch {
+	case errors.Is(err, controlplane.ErrNotOwned):
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
 }
