@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"catalog":           {},
 	"cmd/kubevitals":    {"internal/cli"},
 	"internal/archtest": {},
-	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource"},
+	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels"},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
 	"internal/source": {

@@ -54,7 +54,7 @@ func eval(cmd *cobra.Command, rules *ruleFlags, format string, args []string) er
 	if err != nil {
 		return err
 	}
-	s := store.New(set.Families(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+	s := store.New(set, store.Options{Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))})
 	files := &source.Files{Paths: args, Stdin: cmd.InOrStdin(), Set: set, Store: s}
 	readErr := files.Load()
 	for _, gvk := range slices.SortedFunc(maps.Keys(files.Unmatched()), rule.GVK.Compare) {

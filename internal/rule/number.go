@@ -29,6 +29,10 @@ func ToNumber(v any) (float64, error) {
 		return x, nil
 	case int:
 		return float64(x), nil
+	case time.Time:
+		return float64(x.Unix()), nil
+	case time.Duration:
+		return x.Seconds(), nil
 	case string:
 		return textToNumber(x)
 	default:
@@ -127,6 +131,10 @@ func text(v any) (s string, ok bool) {
 		return strconv.Itoa(x), true
 	case float64:
 		return strconv.FormatFloat(x, 'g', -1, 64), true
+	case time.Time:
+		return x.UTC().Format(time.RFC3339), true
+	case time.Duration:
+		return x.String(), true
 	default:
 		return "", false
 	}
