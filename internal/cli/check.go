@@ -17,7 +17,7 @@ import (
 // outcome is what an archive gives.
 type outcome struct {
 	families []exposition.Rendered
-	lines    []string // all that went wrong, as eval prints it
+	lines    []string // all that went wrong, as and in the order that eval prints it
 	failed   []string // what of that is no warning
 }
 
@@ -25,10 +25,10 @@ type outcome struct {
 func (a *archive) run() (outcome, error) {
 	var out outcome
 	set := a.load(&out)
-	objects := a.objects(&out)
 	if set == nil {
 		return out, nil
 	}
+	objects, unread := a.objects()
 	result, err := a.flags.evaluation().run(set, objects)
 	if err != nil {
 		return out, err
@@ -36,6 +36,7 @@ func (a *archive) run() (outcome, error) {
 	out.families = result.families
 	out.add(true, result.problems...)
 	out.add(false, result.notes...)
+	out.add(true, unread...)
 	return out, nil
 }
 
@@ -68,9 +69,8 @@ func (a *archive) readRules(name string) ([]byte, error) {
 	return readRules(filepath.Dir(a.name), name)
 }
 
-// objects reads the objects.
-func (a *archive) objects(out *outcome) []map[string]any {
-	var objects []map[string]any
+// objects reads the objects, and returns a line for each that cannot be read.
+func (a *archive) objects() (objects []map[string]any, unread []string) {
 	for _, f := range a.files {
 		if !isInput(f.Name) {
 			continue
@@ -84,10 +84,10 @@ func (a *archive) objects(out *outcome) []map[string]any {
 			if rest, ok := strings.CutPrefix(line, "stdin: "); ok {
 				line = f.Name + ": " + rest
 			}
-			out.add(true, line)
+			unread = append(unread, line)
 		}
 	}
-	return objects
+	return objects, unread
 }
 
 // want returns the files with what is expected, as they would have to be. Of an
@@ -96,7 +96,7 @@ func (a *archive) want(out outcome) ([]txtar.File, error) {
 	var files []txtar.File
 	for _, o := range archiveOutputs {
 		if a.file(o.file) != nil || o.file == "output.prom" && !a.has(isExpectation) {
-			text, err := print(o.format, out.families)
+			text, err := printed(o.format, out.families)
 			if err != nil {
 				return nil, err
 			}
@@ -109,8 +109,8 @@ func (a *archive) want(out outcome) ([]txtar.File, error) {
 	return files, nil
 }
 
-// print writes families as eval does; the last line ends.
-func print(format string, families []exposition.Rendered) (string, error) {
+// printed returns families as eval prints them; the last line ends.
+func printed(format string, families []exposition.Rendered) (string, error) {
 	var b strings.Builder
 	if err := evalFormats[format](&b, families); err != nil {
 		return "", err
@@ -185,7 +185,7 @@ func (a *archive) checkSubset(out outcome) (string, error) {
 	if errors.As(err, &at) {
 		return "", fmt.Errorf("%s:%d: %w", a.name, f.line+at.line, err)
 	}
-	text, err := print("prometheus", out.families)
+	text, err := printed("prometheus", out.families)
 	if err != nil {
 		return "", err
 	}

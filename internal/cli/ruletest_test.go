@@ -151,9 +151,9 @@ x.txtar:14: output.prom (-want +got):
 		{"problems", fooRules + strings.Replace(fooInput, "size: 1", "size: big", 1) + "-- other.input.yaml --\n{apiVersion: v1, kind: Pod}\n---\n[]\n-- errors.txt --\n",
 			`FAIL  x.txtar
 x.txtar:28: errors.txt (-want +got):
-+other.input.yaml: document 2: not a Kubernetes object: expected a map
 +foo_size: example.com/v1/Foo a/one: value: "big" is not a number, a boolean, a time or a quantity
 +note: no rule applies to v1/Pod (1 objects)
++other.input.yaml: document 2: not a Kubernetes object: expected a map
 `},
 		{"notes need no errors.txt", fooRules + fooInput + "---\n{apiVersion: v1, kind: Pod}\n" + fooOutput, ""},
 		{"problems need errors.txt", fooRules + strings.Replace(fooInput, "size: 1", "size: big", 1) + "-- expect.prom --\nfoo_size\n",

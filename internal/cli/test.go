@@ -48,7 +48,7 @@ folder, all files below it that end in .txtar are run.`,
 	}
 	flags := cmd.Flags()
 	f.eval.defineNow(flags, "(default 2026-01-01T00:00:00Z)")
-	flags.StringVar(&f.run, "run", "", "run only the tests whose file name this regular expression matches")
+	flags.StringVar(&f.run, "run", "", "run only the tests whose file name this `regexp` matches")
 	flags.BoolVar(&f.update, "update", false, "rewrite what is expected, in place, to what the rules give")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "name the tests that pass, too")
 	return cmd
