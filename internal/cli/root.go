@@ -54,6 +54,6 @@ Serve the state of the cluster your kubeconfig points to:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newState(), newDemo(), newEval(), newVersion())
+	root.AddCommand(newState(), newDemo(), newEval(), newTest(), newVersion())
 	return root
 }

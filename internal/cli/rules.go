@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -24,13 +27,18 @@ type ruleFlags struct {
 
 var defaultCatalogs = []string{"gateway-api", "kuadrant"}
 
-func (f *ruleFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
+// define adds the flags to a set.
+func (f *ruleFlags) define(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.catalogs, "catalog", nil,
 		"built-in rules to use: "+strings.Join(catalog.Names(), ", ")+" (default, without any rules: "+strings.Join(defaultCatalogs, ", ")+")")
 	flags.StringArrayVar(&f.files, "rules", nil, "rule file to use: MetricRules or CustomResourceStateMetrics (repeatable)")
 	flags.StringVar(&f.legacy, "custom-resource-state-config-file", "", "CustomResourceStateMetrics file to use, read as kube-state-metrics reads it")
 	flags.StringSliceVar(&f.enable, "enable", nil, "opt-in groups of the rules to switch on")
+}
+
+// add adds the flags to a command, with what completes them.
+func (f *ruleFlags) add(cmd *cobra.Command) {
+	f.define(cmd.Flags())
 	fixedValues(cmd, "catalog", catalog.Names()...)
 	for _, flag := range []string{"rules", "custom-resource-state-config-file"} {
 		if err := cmd.MarkFlagFilename(flag, "yaml", "yml", "json"); err != nil {
@@ -42,8 +50,32 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 // load compiles the rules that the flags name. Warnings go to w, one line each;
 // the error has a line for each thing that is wrong.
 func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
+	return f.compile(f.list(), func(name string) ([]byte, error) { return readRules("", name) }, w)
+}
+
+// ruleFile is a file of rules.
+type ruleFile struct {
+	name   string
+	legacy bool // read as kube-state-metrics reads it
+}
+
+// list returns the files that the flags name.
+func (f *ruleFlags) list() []ruleFile {
+	var files []ruleFile
+	for _, name := range f.files {
+		files = append(files, ruleFile{name: name})
+	}
+	if f.legacy != "" {
+		files = append(files, ruleFile{name: f.legacy, legacy: true})
+	}
+	return files
+}
+
+// compile compiles the catalogs that the flags name, and files that read gives.
+// Without either, it compiles the default catalogs.
+func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, error), w io.Writer) (*rule.Set, error) {
 	names := f.catalogs
-	if len(names) == 0 && len(f.files) == 0 && f.legacy == "" {
+	if len(names) == 0 && len(files) == 0 {
 		names = defaultCatalogs
 	}
 	l := &ruleLoader{}
@@ -54,11 +86,13 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 		}
 		l.add(file, data, rule.ParseOptions{})
 	}
-	for _, file := range f.files {
-		l.read(file, rule.ParseOptions{})
-	}
-	if f.legacy != "" {
-		l.read(f.legacy, rule.ParseOptions{Legacy: true})
+	for _, file := range files {
+		data, err := read(file.name)
+		if err != nil {
+			l.errs = append(l.errs, err)
+			continue
+		}
+		l.add(file.name, data, rule.ParseOptions{Legacy: file.legacy})
 	}
 	enable := f.enable
 	if l.err() != nil {
@@ -85,31 +119,32 @@ func reserved(name string) string {
 	return ""
 }
 
+// readRules reads a file of rules. A relative name counts from dir, which errors
+// do not show.
+func readRules(dir, name string) ([]byte, error) {
+	if name == "" {
+		return nil, errors.New("--rules: the name of the file is empty")
+	}
+	path := name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(dir, name)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a folder: name the rule files in it", name)
+	}
+	data, err := os.ReadFile(path)
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		pathErr.Path = name
+	}
+	return data, err
+}
+
 // ruleLoader gathers the documents of several files.
 type ruleLoader struct {
 	sources  []rule.Source
 	findings rule.Diagnostics
 	errs     []error
-}
-
-func (l *ruleLoader) read(file string, opts rule.ParseOptions) {
-	if file == "" {
-		l.errs = append(l.errs, errors.New("--rules: the name of the file is empty"))
-		return
-	}
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s: is a folder: name the rule files in it", file)
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(file)
-	}
-	if err != nil {
-		l.errs = append(l.errs, err)
-		return
-	}
-	l.add(file, data, opts)
 }
 
 func (l *ruleLoader) add(file string, data []byte, opts rule.ParseOptions) {

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"context"
-	"log/slog"
 	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -81,7 +79,7 @@ func (r *renderer) State(m *rule.Metric, labels []metric.Label, state string, si
 	r.samples[m.Family]++
 }
 
-// Problem counts a problem, and logs the first of a family, reason and kind.
+// Problem counts a problem, and reports the first of a family, reason and kind.
 func (r *renderer) Problem(p rule.Problem) {
 	s := r.store
 	key := problemKey{p.Family, p.Reason}
@@ -91,11 +89,8 @@ func (r *renderer) Problem(p rule.Problem) {
 		return
 	}
 	s.logged[logged] = struct{}{}
-	level := slog.LevelWarn
-	if p.Reason == rule.ReasonDuplicate {
-		level = slog.LevelDebug // nothing is lost: the series is there once
-	}
-	s.log.Log(context.Background(), level, "Rule does not fit an object; more of this kind and reason are only counted",
-		"family", s.families[p.Family].desc.Name, "kind", logged.gvk.String(),
-		"namespace", r.current.namespace, "name", r.current.name, "reason", p.Reason, "err", p.Err)
+	s.report(Problem{
+		Family: s.families[p.Family].desc.Name, GVK: logged.gvk,
+		Namespace: r.current.namespace, Name: r.current.name, Reason: p.Reason, Err: p.Err,
+	})
 }

@@ -16,8 +16,9 @@ import (
 // Store holds the rendered samples of all kinds of objects. Create it with
 // [New]. It is safe for concurrent use.
 type Store struct {
-	log *slog.Logger
-	now func() time.Time
+	log    *slog.Logger
+	now    func() time.Time
+	report func(Problem)
 
 	mu       sync.Mutex // guards all below, and the fields of kinds and families
 	families []family
@@ -54,6 +55,9 @@ type published struct {
 type Options struct {
 	// Log is told of what does not fit, once each. It may be nil.
 	Log *slog.Logger
+	// Report is told of each family, reason and kind once why a sample is
+	// missing. Without it Log is.
+	Report func(Problem)
 	// Now is the clock by which ages are told; nil is the system's.
 	Now func() time.Time
 	// Budget is that of [rule.Context].
@@ -75,6 +79,9 @@ func New(set *rule.Set, opts Options) *Store {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.report = opts.Report; s.report == nil {
+		s.report = s.logProblem
 	}
 	for i := range families {
 		s.families[i].desc = families[i]
