@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/archtest": {},
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels"},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
+	"internal/schema":   {"sigs.k8s.io/yaml"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
 	"internal/source": {
 		"internal/rule", "internal/store", "operator", "operator/metric",
