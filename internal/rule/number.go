@@ -79,12 +79,14 @@ func isWord(s, word string) bool {
 var longExponent = regexp.MustCompile(`^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([+-]?)0*[1-9][0-9]{3,}$`)
 
 // outOfRange is what a quantity with a long exponent is in the end: infinite, or
-// one nano, the smallest that there is.
+// one nano, the smallest that there is. Zero times infinity is not a number.
 func outOfRange(mantissa, sign string) float64 {
 	m, err := strconv.ParseFloat(mantissa, 64)
 	switch {
-	case err != nil || m == 0:
+	case err != nil || m == 0 && sign == "-":
 		return 0
+	case m == 0:
+		return math.NaN()
 	case sign == "-":
 		return math.Copysign(1e-9, m)
 	default:

@@ -25,20 +25,17 @@ var deviations = []deviation{
 	// label without a path, which is theirs for the whole value, is an error too.
 	{"refused", func(_ input, o outcome) bool { return o.theirErr == nil && o.ourErr != nil && o.theirs.mustBeRefused() }},
 
-	// A label name that is invalid breaks their scrape; ours is made valid.
-	{"invalid exposition", func(_ input, o outcome) bool {
-		return o.theirErr == nil && o.ourErr == nil && o.their == nil && len(o.our) > 0
-	}},
-
-	// Label names that start with two underscores belong to Prometheus. Of ours
-	// one underscore stays, which is all that differs.
-	{"two underscores", func(_ input, o outcome) bool {
-		if !underscores.MatchString(o.theirText) {
+	// A label name that is invalid breaks their scrape, and one that starts with
+	// two underscores belongs to Prometheus. Ours is made valid, which is all that
+	// differs.
+	{"label names", func(_ input, o outcome) bool {
+		valid := labelName.ReplaceAllStringFunc(o.theirText, validName)
+		if o.theirErr != nil || o.ourErr != nil || valid == o.theirText {
 			return false
 		}
-		e, err := parse(underscores.ReplaceAllString(o.theirText, "${1}_${2}"))
+		e, err := parse(valid)
 		o.their = e
-		return err != nil || e.duplicates() || o.same()
+		return err != nil || o.oneOfEach() // or two names that are one now
 	}},
 
 	// The same series twice: ours is there once, with one of the values.
@@ -52,7 +49,23 @@ var deviations = []deviation{
 	}},
 }
 
-var underscores = regexp.MustCompile(`([{,])_{2,}([a-zA-Z0-9_]*=)`)
+// labelName is the name of a label in an exposition, with what stands around
+// it. No value has an unescaped quote.
+var labelName = regexp.MustCompile(`[{,][^{,="]*="`)
+
+var notInLabelName = regexp.MustCompile(`[^a-zA-Z0-9_]`)
+
+func validName(match string) string {
+	name := match[1 : len(match)-2]
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	name = notInLabelName.ReplaceAllString(name, "_")
+	if rest := strings.TrimLeft(name, "_"); len(rest) < len(name) {
+		name = "_" + rest
+	}
+	return match[:1] + name + `="`
+}
 
 var metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 
@@ -119,7 +132,7 @@ func (t *theirs) isRandom(object map[string]any, ours exposed) bool {
 			continue
 		}
 		texts[text] = true
-		e, err := parse(text)
+		e, err := parse(labelName.ReplaceAllStringFunc(text, validName))
 		if err != nil {
 			continue
 		}

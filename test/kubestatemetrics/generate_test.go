@@ -189,26 +189,55 @@ func (g *maker) labelsFromPath(v any) map[string]any {
 			name = "d1"
 		}
 		labels[name] = path
-		if g.rarely(200) {
+		if g.rarely(250) {
 			labels[name] = nil
 		}
 	}
 	return labels
 }
 
+func isScalar(v any) bool {
+	switch v.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return true
+}
+
+// suits reports whether a metric of the type may give something for a value.
+func suits(name string, v any) bool {
+	_, isText := v.(string)
+	switch {
+	case v == nil:
+		return false
+	case name == "gauge":
+		return !isText
+	case name == "stateSet":
+		return isText || !isScalar(v)
+	}
+	return true
+}
+
 // each makes an each block for an object.
 func (g *maker) each(o map[string]any) map[string]any {
 	block := make(map[string]any)
+	typ := pick(g, "gauge", "Gauge", "info", "Info", "stateSet", "StateSet")
+	name := map[string]string{"g": "gauge", "G": "gauge", "i": "info", "I": "info", "s": "stateSet", "S": "stateSet"}[typ[:1]]
 	path, v := g.path(o, 4)
+	for range 4 {
+		if !suits(name, v) {
+			path, v = g.path(o, 4)
+		}
+	}
 	if len(path) > 0 || g.rarely(2) {
 		block["path"] = path
 	}
-	if l := g.labelsFromPath(v); len(l) > 0 {
-		block["labelsFromPath"] = l
+	l := g.labelsFromPath(v)
+	if name == "info" && len(l) == 0 {
+		l = map[string]any{"x": []any{}}
 	}
-	typ := pick(g, "gauge", "Gauge", "info", "Info", "stateSet", "StateSet")
-	name := map[string]string{"g": "gauge", "G": "gauge", "i": "info", "I": "info", "s": "stateSet", "S": "stateSet"}[typ[:1]]
-	if name != "info" && g.n(3) > 0 {
+	block["labelsFromPath"] = l
+	if name != "info" && (isScalar(v) && g.rarely(8) || !isScalar(v) && g.n(3) > 0) {
 		block["valueFrom"], _ = g.path(g.within(v), 2)
 	}
 	if name != "stateSet" && g.n(2) > 0 {
@@ -219,7 +248,7 @@ func (g *maker) each(o map[string]any) map[string]any {
 		block["nilIsZero"] = pick[any](g, false, true, nil)
 	case "stateSet":
 		block["labelName"] = pick[any](g, "s", "state", "type", "key", "x")
-		if g.rarely(40) {
+		if g.rarely(100) {
 			block["labelName"] = ""
 		}
 		block["list"] = []any{pick(g, texts...), pick(g, texts...), pick[any](g, "A", 5, true, nil, 0.5)}[:1+g.n(3)]
