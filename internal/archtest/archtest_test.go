@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/schema":   {"sigs.k8s.io/yaml"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
 	"internal/source": {
-		"internal/rule", "internal/store", "operator", "operator/metric",
+		"internal/rule", "internal/schema", "internal/store", "operator", "operator/metric",
 		"k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/yaml", "github.com/fsnotify/fsnotify",
 	},
 	"internal/web": {"internal/rule", "internal/store", "operator/metric"},

@@ -75,6 +75,7 @@ type resourceRules struct {
 	lookups   []join
 	joins     bool         // there is a lookup, here or in a metric
 	targets   []GVK        // of lookups that always name the same kind
+	anyTarget bool         // there is a lookup that does not
 	outer     []boundLabel // what all metrics share: it depends on the object only
 	base      []boundLabel // of these, what the legacy form does not read by itself
 	metrics   []compiledMetric
@@ -96,6 +97,8 @@ type Metric struct {
 	// Name is what the rules call the metric, Document and At say where.
 	Name, Document string
 	At             Position
+	// Enable are the opt-in groups it is in.
+	Enable []string
 }
 
 type compiledMetric struct {
@@ -207,8 +210,7 @@ func (c *compiler) enabled(group string) bool {
 func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable, limits []*Limit, out *resourceRules) {
 	out.gvk, out.discover, out.selection = s.gvk, s.discover, s.selection
 	for i := range s.lookups {
-		out.lookups = append(out.lookups, c.join(r, &s.lookups[i], &out.names, &out.targets))
-		out.joins = true
+		out.lookups = append(out.lookups, c.join(r, out, &s.lookups[i], &out.names))
 	}
 	out.outer, out.base = c.baseLabels(r, d, s, shared, out.names)
 	limits = slices.Concat(limits, s.limits.compile(s.describe()))
@@ -223,6 +225,7 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 		info := &Metric{
 			Name: m.name, Document: d.Name, At: Position{File: r.file, Line: m.pos.Line, Column: m.pos.Column},
 			Limits: slices.Concat(limits, m.limits.compile(fmt.Sprintf("metric %q", m.name))),
+			Enable: slices.DeleteFunc([]string{s.enable, m.enable}, func(g string) bool { return g == "" }),
 		}
 		compiled := c.metric(rm, d, s, m, out, info)
 		// What is switched off is compiled all the same: its mistakes are found.
@@ -393,7 +396,8 @@ func (t labelTable) addPath(r Reporter, l pathLabel) {
 		r.Errorf(l.pos, "labelsFromPath %q: %v", l.name, err)
 	}
 	name := metric.SanitizeLabelName(l.name)
-	t.set(name, append(expr{{slot: slotObject, legacy: path}}, t[name]...))
+	at := Position{File: r.file, Line: l.pos.Line, Column: l.pos.Column}
+	t.set(name, append(expr{{slot: slotObject, legacy: path, at: at, source: strings.Join(l.path, ".")}}, t[name]...))
 }
 
 func (t labelTable) sorted() []boundLabel {

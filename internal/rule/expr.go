@@ -42,6 +42,7 @@ type expr []alternative
 // that an [Expression] computes.
 type alternative struct {
 	source   string
+	at       Position
 	literal  any
 	slot     int
 	path     Path
@@ -145,7 +146,7 @@ func (c *compiler) compile(r Reporter, e exprSpec, scope names) expr {
 			r.Errorf(&at, "expression %q: %v", n.Value, err)
 			continue
 		}
-		a.source = n.Value
+		a.source, a.at = n.Value, Position{File: r.file, Line: n.Line, Column: n.Column}
 		out = append(out, a)
 	}
 	return out

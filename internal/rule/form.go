@@ -14,7 +14,7 @@ type form struct {
 	typ      metric.Type
 	info     *Metric
 	scopes   []scope
-	vars     int // how many variables there are
+	names    names
 	labels   []label
 	byDepth  [][]int // the labels that are known once scope i has been entered
 	spreads  []spread
@@ -64,7 +64,7 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 		compiled.where = c.compile(r, s.where, scope)
 		f.scopes = append(f.scopes, compiled)
 	}
-	f.vars = len(scope)
+	f.names = scope
 	c.bindLabels(r, rules.outer, m, f, scope)
 	c.derive(r, m, f, rules.outer, scope)
 	f.placeLabels(depths)
@@ -135,8 +135,7 @@ func anyNode(n *yaml.Node, holds func(*yaml.Node) bool) bool {
 func (c *compiler) scope(r Reporter, rules *resourceRules, s *scopeSpec, scope *names) scope {
 	compiled := newScope(c.compile(r, s.in, *scope), s.one)
 	if s.lookup != nil {
-		j := c.join(r, s.lookup, scope, &rules.targets)
-		rules.joins = true
+		j := c.join(r, rules, s.lookup, scope)
 		compiled.join, compiled.slot = &j, j.slot
 		return compiled
 	}

@@ -57,16 +57,18 @@ func (r Reporter) scopeLookup(n, as *yaml.Node) lookupSpec {
 }
 
 // join compiles a lookup, which sees the names before it, and declares its own.
-func (c *compiler) join(r Reporter, s *lookupSpec, scope *names, targets *[]GVK) join {
+func (c *compiler) join(r Reporter, rules *resourceRules, s *lookupSpec, scope *names) join {
 	j := join{
 		apiVersion: c.compile(r, s.apiVersion, *scope), kind: c.compile(r, s.kind, *scope),
 		namespace: c.compile(r, s.namespace, *scope), name: c.compile(r, s.name, *scope),
 		hasNamespace: !s.namespace.empty(),
 	}
 	j.slot = r.declare(s.pos, s.as, scope)
-	if target, fixed := j.target(); fixed {
-		*targets = append(*targets, target)
+	target, fixed := j.target()
+	if fixed {
+		rules.targets = append(rules.targets, target)
 	}
+	rules.joins, rules.anyTarget = true, rules.anyTarget || !fixed
 	return j
 }
 

@@ -143,7 +143,7 @@ func (p *Program) add(r *resourceRules) {
 		p.families = append(p.families, r.metrics[i].info.Family)
 		p.limited = p.limited || len(r.metrics[i].info.Limits) > 0
 		if f, ok := r.metrics[i].eval.(*form); ok {
-			p.vars = max(p.vars, f.vars)
+			p.vars = max(p.vars, len(f.names))
 		}
 	}
 }

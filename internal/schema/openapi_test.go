@@ -58,7 +58,7 @@ func TestFromOpenAPI(t *testing.T) {
 		"spec.raw":                     found(2, "object"),
 		"spec.raw.x":                   unknown(2, "object"),
 		"spec.tree.not.children[].not": found(6, "object", tree...),
-		"spec.tree.not.not.Waight":       missing(4, "object", "weight", tree...),
+		"spec.tree.not.not.Waight":     missing(4, "object", "weight", tree...),
 	})
 }
 
