@@ -20,6 +20,10 @@ type ruleFlags struct {
 	files    []string
 	legacy   string
 	enable   []string
+
+	inline     string                 // a CustomResourceStateMetrics configuration
+	noDefaults bool                   // without rules there are none
+	keep       func(name string) bool // which families to serve; nil for all
 }
 
 var defaultCatalogs = []string{"gateway-api", "kuadrant"}
@@ -43,7 +47,7 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 // the error has a line for each thing that is wrong.
 func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 	names := f.catalogs
-	if len(names) == 0 && len(f.files) == 0 && f.legacy == "" {
+	if len(names) == 0 && len(f.files) == 0 && f.legacy+f.inline == "" && !f.noDefaults {
 		names = defaultCatalogs
 	}
 	l := &ruleLoader{}
@@ -59,6 +63,9 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 	}
 	if f.legacy != "" {
 		l.read(f.legacy, rule.ParseOptions{Legacy: true})
+	}
+	if f.inline != "" {
+		l.add("--custom-resource-state-config", []byte(f.inline), rule.ParseOptions{Legacy: true})
 	}
 	enable := f.enable
 	if l.err() != nil {
