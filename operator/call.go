@@ -343,6 +343,13 @@ type sourceStats struct {
 	dropLogged [numDropped]time.Time
 }
 
+// lastErr returns why the last call failed.
+func (s *source) lastErr() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.err
+}
+
 func (s *source) drop(reason dropped, n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

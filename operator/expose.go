@@ -35,13 +35,23 @@ type Encoder interface {
 // send the response. The status is 200 even if every collector fails, unless
 // [Strict] says otherwise. The query "name[]=a" leaves out all families but a.
 func (o *Operator) Expose(path string, e Encoder, opts ...RouteOption) {
-	r := newRoute(opts)
-	o.Handle("GET "+path, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		o.serveMetrics(w, req, e, r.strict || req.URL.Query().Get("strict") == "1")
-	}), opts...)
+	o.mux.Handle("GET "+path, o.Exposition(e, opts...))
 }
 
-func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encoder, strict bool) {
+// Exposition returns the handler that [Operator.Expose] mounts, for another
+// server to mount: another Operator, with [Public], that serves a part of the
+// metrics on a port of its own. Requests go through [Operator.Protect] of this
+// one, unless opts say otherwise.
+func (o *Operator) Exposition(e Encoder, opts ...RouteOption) http.Handler {
+	r := newRoute(opts)
+	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { o.serveMetrics(w, req, e, r) })
+	if r.public {
+		return h
+	}
+	return o.guarded(h)
+}
+
+func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encoder, route route) {
 	select {
 	case o.scrapes <- struct{}{}:
 		defer func() { <-o.scrapes }()
@@ -73,7 +83,8 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 		x.encoder = e
 	}
 	var errs []error
-	x.families, errs = o.gather(ctx, x.format, x.escaping)
+	x.families, errs = o.gather(ctx, x.format, x.escaping, route.selection)
+	strict := route.strict || r.URL.Query().Get("strict") == "1"
 	if err := errors.Join(errs...); strict && err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -153,7 +164,7 @@ func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
 		ctx, cancel = context.WithTimeout(ctx, o.opts.ScrapeTimeout)
 		defer cancel()
 	}
-	gathered, errs := o.gather(ctx, exposition.Protobuf, exposition.AllowUTF8)
+	gathered, errs := o.gather(ctx, exposition.Protobuf, exposition.AllowUTF8, selection{})
 	families := data(gathered)
 	for i := range families { // others may share what is in them
 		families[i].Samples = slices.Clone(families[i].Samples)

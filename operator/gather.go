@@ -12,10 +12,11 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// gather calls all sources at once and merges what they gave. Sources count in
-// registration order, whatever the order in which they answered, so that equal
-// input gives equal output. The errors are those of the sources, in that order.
-func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition.Escaping) ([]*gathered, []error) {
+// gather calls all selected sources at once and merges what they gave. Sources
+// count in registration order, whatever the order in which they answered, so that
+// equal input gives equal output. The errors are those of the sources, in that
+// order.
+func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition.Escaping, selected selection) ([]*gathered, []error) {
 	o.mu.Lock()
 	sources, base, prefix := slices.Clone(o.sources), o.ctx, o.prefix
 	o.mu.Unlock()
@@ -23,15 +24,20 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition
 	results := make([]result, len(sources))
 	owners := make([]owner, len(sources))
 	errs := make([]error, len(sources))
+	up := make([]bool, len(sources))
 	var wg sync.WaitGroup
 	for i, s := range sources {
+		if !selected.has(s.name) {
+			up[i] = s.lastErr() == nil
+			continue
+		}
 		wg.Go(func() {
 			var first bool
 			var err error
 			if results[i], first, err = s.call(ctx, base, lineFormat(f)); err != nil {
 				errs[i] = fmt.Errorf("collector %q: %w", s.name, err)
 			}
-			owners[i] = owner{s, first}
+			owners[i], up[i] = owner{s, first}, err == nil
 		})
 	}
 	wg.Wait()
@@ -46,9 +52,9 @@ func (o *Operator) gather(ctx context.Context, f exposition.Format, e exposition
 		}
 	}
 	m.join()
-	if prefix != "" {
+	if prefix != "" && !selected.only {
 		clear(m.reserved)
-		for _, family := range o.selfMetrics(prefix, sources, errs) {
+		for _, family := range o.selfMetrics(prefix, sources, up) {
 			m.addFamily(owner{}, family)
 		}
 		m.join()

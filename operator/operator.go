@@ -31,6 +31,9 @@ type Options struct {
 	// toolkit. It must return [http.ErrServerClosed] when the server was shut
 	// down. TLS is then its business: the fields TLS and HTTP2 are not used.
 	Serve func(*http.Server, net.Listener) error
+	// Server, if it is not nil, may change the server before it serves: its time
+	// limits, or its handler, which has all routes.
+	Server func(*http.Server)
 	// Plaintext allows protected routes without TLS, for a server that can only
 	// be reached through something that ends TLS.
 	Plaintext bool

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -32,9 +33,35 @@ func Strict() RouteOption {
 	return func(r *route) { r.strict = true }
 }
 
+// Only makes an exposition have nothing but what the collectors, sources and
+// parts of these names give; the others are not called for it. The Operator's
+// own metrics are left out as well.
+func Only(names ...string) RouteOption {
+	return func(r *route) { r.selection = selection{names: names, only: true} }
+}
+
+// Except makes an exposition leave out what the collectors, sources and parts of
+// these names give; they are not called for it. The Operator's own metrics have
+// them all the same, with what became of their last call.
+func Except(names ...string) RouteOption {
+	return func(r *route) { r.selection = selection{names: names} }
+}
+
 type route struct {
-	public bool
-	strict bool
+	public    bool
+	strict    bool
+	selection selection
+}
+
+// selection says which collectors, sources and parts an exposition has: only
+// those named, or all but those.
+type selection struct {
+	names []string
+	only  bool
+}
+
+func (s selection) has(name string) bool {
+	return slices.Contains(s.names, name) == s.only
 }
 
 func newRoute(opts []RouteOption) route {

@@ -34,15 +34,15 @@ const (
 
 var droppedNames = [numDropped]string{"conflict", "duplicate", "invalid"}
 
-// selfMetrics returns the Operator's own metrics; errs are what the sources'
-// calls gave to this scrape. Each counter is there from the start, with 0.
-func (o *Operator) selfMetrics(prefix string, sources []*source, errs []error) []metric.Family {
+// selfMetrics returns the Operator's own metrics; up says which of the sources'
+// calls gave samples to this scrape. Each counter is there from the start, with 0.
+func (o *Operator) selfMetrics(prefix string, sources []*source, up []bool) []metric.Family {
 	self := self{prefix: prefix, batch: batch{max: math.MaxInt}}
 	for i, s := range sources {
 		s.mu.Lock()
 		stats := s.stats
 		s.mu.Unlock()
-		self.source(s.name, stats, errs[i] == nil)
+		self.source(s.name, stats, up[i])
 	}
 	o.mu.Lock()
 	tasks, protected := o.tasks, o.protect != nil

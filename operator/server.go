@@ -66,6 +66,9 @@ func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error)
 		server.TLSConfig = o.tlsConfig()
 		ln = tls.NewListener(ln, server.TLSConfig)
 	}
+	if o.opts.Server != nil {
+		o.opts.Server(server)
+	}
 	return server, ln, nil
 }
 

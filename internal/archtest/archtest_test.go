@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"cmd/kubevitals":    {"internal/cli"},
 	"internal/archtest": {},
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels"},
-	"internal/rule/cel": {"github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
+	"internal/rule/cel": {"internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
 	"internal/schema":   {"sigs.k8s.io/yaml"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},

@@ -56,13 +56,13 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if every > 0 {
 		s.daemon = demoChanges(cmd.OutOrStdout(), files, objects, every)
 	}
-	op, url, err := serve.open(cmd.Context(), log, new(stateFlags).cluster)
+	servers, err := serve.open(cmd.Context(), log, new(stateFlags).cluster)
 	if err != nil {
 		return err
 	}
-	s.register(op)
-	demoTour(cmd.OutOrStdout(), url, serve.secure.curl(), len(objects))
-	return op.Run(cmd.Context())
+	s.register(servers)
+	demoTour(cmd.OutOrStdout(), servers.url, serve.secure.curl(), len(objects))
+	return servers.run(cmd.Context())
 }
 
 func demoTour(w io.Writer, url, curl string, objects int) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,18 +18,29 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Main runs the command line and returns the exit code of the process: 0 when
-// all went well or the process was asked to stop, 1 otherwise.
+// Main is MainAs for a program called kubevitals.
 func Main(args []string, streams Streams) int {
+	return MainAs("kubevitals", args, streams)
+}
+
+// MainAs runs the command line of a program and returns the exit code of the
+// process: 0 when all went well or the process was asked to stop, 1 otherwise.
+// The name by which the program was called decides which command line it has.
+func MainAs(program string, args []string, streams Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := Root(streams)
-	root.SetArgs(args)
-	if err := root.ExecuteContext(ctx); err != nil {
-		_, _ = fmt.Fprintf(streams.Err, "kubevitals: %v\n", err)
-		return 1
+	for {
+		root := rootOf(program, streams)
+		root.SetArgs(args)
+		err := root.ExecuteContext(ctx)
+		switch {
+		case err == nil:
+			return 0
+		case !errors.Is(err, errAppeared):
+			_, _ = fmt.Fprintf(streams.Err, "%s: %v\n", root.Name(), err)
+			return 1
+		}
 	}
-	return 0
 }
 
 // Root returns the command line as a tree of commands.
@@ -45,15 +57,19 @@ See it work without a cluster:
 Serve the state of the cluster your kubeconfig points to:
 
   kubevitals state`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
 	}
+	prepare(root, streams)
+	root.AddCommand(newState(false), newDemo(), newEval(), newTest(), newVersion())
+	return root
+}
+
+// prepare gives a root command its streams, and errors that are printed once.
+func prepare(root *cobra.Command, streams Streams) {
+	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newState(), newDemo(), newEval(), newTest(), newVersion())
-	return root
 }

@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rule/cel"
 	"github.com/kubevitals/kubevitals/internal/rule/crs"
 )
 
@@ -23,6 +25,13 @@ type ruleFlags struct {
 	files    []string
 	legacy   string
 	enable   []string
+	params   []string
+	celCost  uint64
+	budget   time.Duration
+
+	inline     string                 // a CustomResourceStateMetrics configuration
+	noDefaults bool                   // without rules there are none
+	keep       func(name string) bool // which families to serve; nil for all
 }
 
 var defaultCatalogs = []string{"gateway-api", "kuadrant"}
@@ -31,9 +40,12 @@ var defaultCatalogs = []string{"gateway-api", "kuadrant"}
 func (f *ruleFlags) define(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.catalogs, "catalog", nil,
 		"built-in rules to use: "+strings.Join(catalog.Names(), ", ")+" (default, without any rules: "+strings.Join(defaultCatalogs, ", ")+")")
-	flags.StringArrayVar(&f.files, "rules", nil, "rule file to use: MetricRules or CustomResourceStateMetrics (repeatable)")
+	flags.StringArrayVar(&f.files, "rules", nil, "rule file, or folder of them, to use: MetricRules or CustomResourceStateMetrics (repeatable)")
 	flags.StringVar(&f.legacy, "custom-resource-state-config-file", "", "CustomResourceStateMetrics file to use, read as kube-state-metrics reads it")
 	flags.StringSliceVar(&f.enable, "enable", nil, "opt-in groups of the rules to switch on")
+	flags.StringArrayVar(&f.params, "param", nil, "value for a parameter of a rule document, DOCUMENT.NAME=VALUE[,VALUE...] (repeatable)")
+	flags.Uint64Var(&f.celCost, "cel-cost-limit", 0, "what one evaluation of a CEL expression may cost, for rules that are not trusted (default: no limit but the time)")
+	flags.DurationVar(&f.budget, "cel-budget", 250*time.Millisecond, "how long the expressions of one metric may take for one object")
 }
 
 // add adds the flags to a command, with what completes them.
@@ -75,7 +87,7 @@ func (f *ruleFlags) list() []ruleFile {
 // Without either, it compiles the default catalogs.
 func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, error), w io.Writer) (*rule.Set, error) {
 	names := f.catalogs
-	if len(names) == 0 && len(files) == 0 {
+	if len(names) == 0 && len(files) == 0 && f.inline == "" && !f.noDefaults {
 		names = defaultCatalogs
 	}
 	l := &ruleLoader{}
@@ -94,18 +106,54 @@ func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, er
 		}
 		l.add(file.name, data, rule.ParseOptions{Legacy: file.legacy})
 	}
-	enable := f.enable
-	if l.err() != nil {
-		enable = nil // a group that is not known may be in what cannot be read
+	if f.inline != "" {
+		l.add("--custom-resource-state-config", []byte(f.inline), rule.ParseOptions{Legacy: true})
 	}
-	set, findings := rule.Compile(l.sources, rule.CompileOptions{Enable: enable, Legacy: crs.Compile, Identity: l.err() == nil, Reserved: reserved})
-	l.findings = append(l.findings, findings...)
+	set, err := f.compileAll(l)
 	for _, d := range l.findings {
 		if d.Warning {
 			_, _ = fmt.Fprintln(w, d.Error())
 		}
 	}
+	return set, err
+}
+
+// compileAll compiles what the loader has gathered, and adds what is found to
+// its findings.
+func (f *ruleFlags) compileAll(l *ruleLoader) (*rule.Set, error) {
+	opts, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	if l.err() != nil {
+		opts.Enable, opts.Params = nil, nil // what is not known may be in what cannot be read
+	} else {
+		opts.Identity = true
+	}
+	set, findings := rule.Compile(l.sources, opts)
+	l.findings = append(l.findings, findings...)
 	return set, l.err()
+}
+
+// options returns how the flags want rules to be compiled.
+func (f *ruleFlags) options() (rule.CompileOptions, error) {
+	opts := rule.CompileOptions{
+		Enable: f.enable, Keep: f.keep, Reserved: reserved, Legacy: crs.Compile,
+		Params: make(map[string][]string, len(f.params)),
+	}
+	for _, p := range f.params {
+		name, values, err := rule.ParseParam(p)
+		if err != nil {
+			return opts, fmt.Errorf("--param %w", err)
+		}
+		opts.Params[name] = values
+	}
+	env, err := cel.New(cel.Options{CostLimit: f.celCost})
+	if err != nil {
+		return opts, err
+	}
+	opts.Expression = env.Compiler()
+	return opts, nil
 }
 
 // reserved keeps rules from saying what the program says about itself.

@@ -33,11 +33,13 @@ type secureFlags struct {
 	hosts      []string
 	clientCA   string
 	webConfig  string
+
+	webConfigFlag string // which flag has given webConfig
 }
 
 func (f *secureFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	f.set = flags
+	f.set, f.webConfigFlag = flags, "--web.config.file"
 	flags.StringVar(&f.auth, "auth", "none", "who may use everything but the health routes: none (everybody), or kubernetes, for those whom the cluster's RBAC allows to get the path")
 	flags.StringVar(&f.kubeconfig, "auth-kubeconfig", "", "with --auth=kubernetes, kubeconfig file of the cluster that decides (default the cluster that is read, $KUBECONFIG, ~/.kube/config, or the pod's ServiceAccount)")
 	flags.StringSliceVar(&f.audiences, "auth-audience", nil, "with --auth=kubernetes, audiences of which a token must have one (default the API server's own)")
@@ -141,18 +143,18 @@ func (f *secureFlags) certificates(s *security, log *slog.Logger) (err error) {
 // toolkit leaves serving to Prometheus' exporter toolkit.
 func (f *secureFlags) toolkit(s *security, log *slog.Logger) error {
 	if err := web.Validate(f.webConfig); err != nil {
-		return fmt.Errorf("--web.config.file %s: %w", f.webConfig, err)
+		return fmt.Errorf("%s %s: %w", f.webConfigFlag, f.webConfig, err)
 	}
 	data, err := os.ReadFile(f.webConfig)
 	if err != nil {
-		return fmt.Errorf("--web.config.file: %w", err)
+		return fmt.Errorf("%s: %w", f.webConfigFlag, err)
 	}
 	var config web.Config
 	if err := yaml.Unmarshal(data, &config); err != nil {
-		return fmt.Errorf("--web.config.file %s: %w", f.webConfig, err)
+		return fmt.Errorf("%s %s: %w", f.webConfigFlag, f.webConfig, err)
 	}
 	if len(config.Users) > 0 && f.auth != "none" {
-		return fmt.Errorf("--web.config.file %s: basic_auth_users and --auth=%s both want the header Authorization: choose one", f.webConfig, f.auth)
+		return fmt.Errorf("%s %s: basic_auth_users and --auth=%s both want the header Authorization: choose one", f.webConfigFlag, f.webConfig, f.auth)
 	}
 	s.https = config.TLSConfig.IsEnabled()
 	flags := &web.FlagConfig{WebConfigFile: &f.webConfig}

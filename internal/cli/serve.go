@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubevitals/kubevitals/operator"
-	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // serveFlags are the flags of every command that serves.
@@ -27,6 +27,11 @@ type serveFlags struct {
 	logFormat string
 	pprof     bool
 	secure    secureFlags
+
+	listenFlag string // which flags have given listen, if it was not --listen
+	telemetry  string // address of a second server, or empty
+	plain      bool   // the main server compresses nothing
+	timeouts   timeouts
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
@@ -73,36 +78,61 @@ func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
-// open listens and returns an Operator that will serve there. cluster gives the
-// cluster that decides about requests, if the flags want it.
-func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() (*rest.Config, error)) (*operator.Operator, string, error) {
+// open listens and returns the servers, with what every program says about
+// itself. cluster gives the cluster that decides about requests, if the flags
+// want it. What fails closes all.
+func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() (*rest.Config, error)) (*servers, error) {
 	security, err := f.secure.open(log, cluster)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", f.listen)
+	ln, err := listen(ctx, cmp.Or(f.listenFlag, "--listen"), f.listen)
+	if err != nil {
+		return nil, err
+	}
+	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune}
+	s := &servers{op: operator.New(opts), url: address(ln, security.https)}
+	if f.telemetry != "" {
+		other, err := listen(ctx, "--telemetry-host, --telemetry-port", f.telemetry)
+		if err != nil {
+			_ = ln.Close()
+			return nil, err
+		}
+		opts.Listener, opts.Server = other, nil
+		s.telemetry, s.telemetryURL = operator.New(opts), address(other, security.https)
+	}
+	s.op.SelfMetrics("kubevitals")
+	if security.protect != nil {
+		s.each(func(op *operator.Operator) { op.Protect(security.protect) })
+	}
+	s.op.Collect("build", buildInfo)
+	s.op.AddSource("process", processMetrics())
+	s.expose()
+	if f.pprof {
+		profiles(s.inner())
+	}
+	return s, nil
+}
+
+// listen listens on the address that a flag has given.
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, "", fmt.Errorf("--listen %s: the port is in use, choose another", f.listen)
+		return nil, fmt.Errorf("%s %s: the port is in use, choose another", flag, address)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("--listen %s: %w", f.listen, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, address, err)
 	}
-	op := operator.New(operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve})
-	op.SelfMetrics("kubevitals")
-	if security.protect != nil {
-		op.Protect(security.protect)
-	}
-	op.Collect("build", buildInfo)
-	op.AddSource("process", processMetrics())
-	op.Expose("/metrics", exposition.Prometheus{})
-	if f.pprof {
-		op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
-		op.Handle("GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))
-		op.Handle("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
-		op.Handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
-		op.Handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
-	}
-	return op, address(ln, security.https), nil
+	return ln, nil
+}
+
+// profiles mounts Go's profiles.
+func profiles(op *operator.Operator) {
+	op.Handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
+	op.Handle("GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))
+	op.Handle("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
+	op.Handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
+	op.Handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
 }
 
 // address returns how to reach a listener from this machine.

@@ -21,7 +21,7 @@ import (
 // process of its own to be stopped.
 func TestMain(m *testing.M) {
 	if os.Getenv("KUBEVITALS_TEST_MAIN") != "" {
-		os.Exit(cli.Main(os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+		os.Exit(cli.MainAs(os.Args[0], os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
 	os.Exit(m.Run())
 }

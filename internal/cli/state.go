@@ -28,10 +28,16 @@ type stateFlags struct {
 	cache      time.Duration
 	poll       time.Duration
 	from       []string
+
+	ksm                            ksmFlags
+	namespaces, namespacesDenylist []string // sorted; one of them at most
+	apiserver                      string
+	apiserverCache                 bool
 }
 
-func newState() *cobra.Command {
-	f := &stateFlags{}
+// newState returns the command, or the one that stands in for kube-state-metrics.
+func newState(compat bool) *cobra.Command {
+	f := &stateFlags{ksm: ksmFlags{compat: compat}}
 	cmd := &cobra.Command{
 		Use:   "state",
 		Short: "Serve the state of Kubernetes resources as metrics",
@@ -40,7 +46,10 @@ func newState() *cobra.Command {
 Objects come from the cluster of your kubeconfig, or of the pod this runs in.
 By default they are watched: a scrape costs the API server nothing and is never
 stale. With --collect=scrape nothing is asked between scrapes, and each scrape
-lists every kind once.`,
+lists every kind once.
+
+The flags of kube-state-metrics that are not listed are understood as well; see
+docs/kube-state-metrics.md.`,
 		Example: `  # every Gateway API and Kuadrant object of the current cluster
   kubevitals state
 
@@ -49,8 +58,9 @@ lists every kind once.`,
 
   # no cluster: what somebody dumped
   kubectl get gateways,httproutes -A -o yaml | kubevitals state --from -`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return f.ksm.readOptions() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.serve.add(cmd)
 	f.rules.add(cmd)
@@ -65,13 +75,23 @@ lists every kind once.`,
 	cmd.MarkFlagsMutuallyExclusive("from", "collect")
 	cmd.MarkFlagsMutuallyExclusive("from", "scrape-cache")
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
+	f.ksm.add(cmd)
 	return cmd
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {
+	if err := f.ksm.apply(f); err != nil {
+		return err
+	}
+	if err := f.unwired(); err != nil {
+		return err
+	}
 	log, err := f.serve.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
+	}
+	for _, w := range f.ksm.warnings {
+		log.Warn("Flag of kube-state-metrics", "flag", "--"+w.flag, "hint", w.text)
 	}
 	set, err := f.rules.load(cmd.ErrOrStderr())
 	if err != nil {
@@ -86,13 +106,23 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	op, url, err := f.serve.open(cmd.Context(), log, f.cluster)
+	servers, err := f.serve.open(cmd.Context(), log, f.cluster)
 	if err != nil {
 		return err
 	}
-	s.register(op)
-	log.Info("Serving", "url", url, "source", s.title)
-	return op.Run(cmd.Context())
+	s.register(servers)
+	log.Info("Serving", "url", servers.url, "source", s.title)
+	if servers.telemetry != nil {
+		log.Info("Serving metrics of Kubevitals itself", "telemetry", servers.telemetryURL)
+	}
+	ctx, cancel := untilAppears(cmd.Context(), f.ksm.missing)
+	defer cancel()
+	err = servers.run(ctx)
+	if err == nil && errors.Is(context.Cause(ctx), errAppeared) {
+		log.Info("Starting anew", "because", errAppeared)
+		return errAppeared
+	}
+	return err
 }
 
 // state is the state part: a store, where its objects come from, and what is
@@ -111,8 +141,18 @@ type state struct {
 
 // cluster returns the configuration of the cluster that the flags name.
 func (f *stateFlags) cluster() (*rest.Config, error) {
-	return clusterConfig(f.kubeconfig)
+	config, err := clusterConfig(f.kubeconfig)
+	switch {
+	case f.apiserver == "":
+	case errors.Is(err, source.ErrNoCluster):
+		return &rest.Config{Host: f.apiserver, UserAgent: userAgent()}, nil
+	case err == nil:
+		config.Host = f.apiserver
+	}
+	return config, err
 }
+
+func userAgent() string { return "kubevitals/" + currentVersion() }
 
 // clusterConfig returns the configuration of the cluster to talk to.
 func clusterConfig(kubeconfig string) (*rest.Config, error) {
@@ -120,7 +160,7 @@ func clusterConfig(kubeconfig string) (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = "kubevitals/" + currentVersion()
+	config.UserAgent = userAgent()
 	return config, nil
 }
 
@@ -169,17 +209,35 @@ func (s *state) readCluster(f *stateFlags) error {
 	return nil
 }
 
-// register hangs the part on an Operator.
-func (s *state) register(op *operator.Operator) {
-	op.AddPart("state", store.Part{
-		Store: s.store, Before: s.before,
-		About: slices.Concat([]operator.CollectorFunc{s.store.Collect, s.up}, s.collect),
-	}, operator.AnyFormat())
-	if s.daemon != nil {
-		op.Daemon("state", s.daemon)
+// register hangs the part on the servers.
+func (s *state) register(to *servers) {
+	part := store.Part{Store: s.store, Before: s.before}
+	about := slices.Concat([]operator.CollectorFunc{s.store.Collect, s.up}, s.collect)
+	if to.telemetry == nil {
+		part.About = about
+	} else {
+		to.op.Collect("state_about", together(about))
 	}
-	op.Check(operator.Ready, "state", s.ready)
-	op.Handle("GET /{$}", web.Index(s.log, s.page))
+	to.op.AddPart(statePart, part, operator.AnyFormat())
+	if s.daemon != nil {
+		to.op.Daemon("state", s.daemon)
+	}
+	to.each(func(op *operator.Operator) {
+		op.Check(operator.Ready, "state", s.ready)
+		op.Handle("GET /{$}", web.Index(s.log, s.page))
+	})
+}
+
+// together makes one collector of several.
+func together(collectors []operator.CollectorFunc) operator.CollectorFunc {
+	return func(ctx context.Context, emit func(operator.Metric)) error {
+		for _, collect := range collectors {
+			if err := collect(ctx, emit); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // up gives gateway_metrics_up, which the RFC of the Gateway API exporter asks

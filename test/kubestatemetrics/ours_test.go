@@ -27,9 +27,11 @@ type textSink struct {
 	out      strings.Builder
 }
 
-func (s *textSink) Sample(family int, labels []metric.Label, value float64) {
-	s.out.Write(exposition.AppendSample(nil, s.families[family].Name, labels, value))
+func (s *textSink) Sample(m *rule.Metric, labels []metric.Label, value float64) {
+	s.out.Write(exposition.AppendSample(nil, s.families[m.Family].Name, labels, value))
 }
+
+func (s *textSink) State(*rule.Metric, []metric.Label, string, float64) {}
 
 func (s *textSink) Problem(rule.Problem) {}
 
