@@ -118,7 +118,7 @@ func ksmProcess(f *ksmFlags) []ksmFlag {
 func ksmLog(f *ksmFlags) []ksmFlag {
 	f.toStderr = true
 	table := []ksmFlag{
-		{name: "v", bind: &f.verbosity, here: "from 4 the same as `--log-level=debug`, which has what the Kubernetes libraries log"},
+		{name: "v", bind: &f.verbosity, here: "from 4 the same as `--log-level=debug`, with what the Kubernetes libraries log at that level"},
 		{name: "logtostderr", bind: &f.toStderr, here: "always so"},
 	}
 	for _, flag := range []ksmFlag{
