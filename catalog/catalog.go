@@ -1,6 +1,6 @@
 // Package catalog holds the rules that Kubevitals ships: one folder for each
-// family of APIs, with rules.yaml and, in testdata, an input and the exposition
-// it gives for each kind.
+// family of APIs, with rules.yaml and, in testdata, a test of them for each kind,
+// to be run with "kubevitals test".
 package catalog
 
 import (

@@ -48,7 +48,7 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if err != nil {
 		return fmt.Errorf("reading the sample cluster: %w", err)
 	}
-	s := &state{set: set, store: store.New(set.Families(), log), log: log, title: "A sample cluster"}
+	s := &state{set: set, store: store.New(set, store.Options{Log: log}), log: log, title: "A sample cluster"}
 	files := &source.Files{Set: set, Store: s.store, Log: log}
 	files.Put(objects, 0)
 	s.err = files.Err

@@ -42,6 +42,9 @@ func TestDocs(t *testing.T) {
 				switch {
 				case language == "go": // built by the module examples
 				case title != nil:
+					if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(title[1])), 0o755); err != nil {
+						t.Fatal(err)
+					}
 					write(t, dir, title[1], body)
 				case language == "console":
 					examples++
@@ -94,7 +97,11 @@ func checkConsole(t *testing.T, dir, body string) {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "KUBEVITALS_TEST_MAIN=1", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 		out, _ := cmd.CombinedOutput()
-		if err := matchLines(want, strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")); err != nil {
+		var got []string
+		if len(out) > 0 {
+			got = strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+		}
+		if err := matchLines(want, got); err != nil {
 			t.Errorf("$ %s\n%v\noutput:\n%s", command, err, out)
 		}
 	}

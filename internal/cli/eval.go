@@ -1,25 +1,48 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
-	"github.com/kubevitals/kubevitals/internal/store"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
+// evalFlags are the flags that say how objects are evaluated.
+type evalFlags struct {
+	rules ruleFlags
+	now   time.Time // zero for the current time
+}
+
+// defineNow adds the flag --now to a set; usage ends in its default.
+func (f *evalFlags) defineNow(flags *pflag.FlagSet, usage string) {
+	flags.Func("now", "the `time` at which ages are computed, such as 2026-01-01T00:00:00Z "+usage, func(text string) error {
+		now, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return errors.New("expected a time such as 2026-01-01T00:00:00Z")
+		}
+		f.now = now
+		return nil
+	})
+}
+
+// evaluation returns how to evaluate.
+func (f *evalFlags) evaluation() evaluation {
+	if f.now.IsZero() {
+		return evaluation{now: time.Now()}
+	}
+	return evaluation{now: f.now}
+}
+
 func newEval() *cobra.Command {
-	var rules ruleFlags
+	var flags evalFlags
 	var format string
 	cmd := &cobra.Command{
 		Use:   "eval FILE|DIR|-...",
@@ -37,34 +60,33 @@ an object counts as served.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return eval(cmd, &rules, format, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return eval(cmd, &flags, format, args) },
 	}
-	rules.add(cmd)
+	flags.rules.add(cmd)
+	flags.defineNow(cmd.Flags(), "(default the current time)")
 	cmd.Flags().StringVar(&format, "format", "prometheus", "how to print: prometheus, openmetrics or json")
 	fixedValues(cmd, "format", "prometheus", "openmetrics", "json")
 	return cmd
 }
 
-func eval(cmd *cobra.Command, rules *ruleFlags, format string, args []string) error {
+func eval(cmd *cobra.Command, flags *evalFlags, format string, args []string) error {
 	write, ok := evalFormats[format]
 	if !ok {
 		return fmt.Errorf("--format %q: expected prometheus, openmetrics or json", format)
 	}
-	set, err := rules.load(cmd.ErrOrStderr())
+	set, err := flags.rules.load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	s := store.New(set.Families(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
-	files := &source.Files{Paths: args, Stdin: cmd.InOrStdin(), Set: set, Store: s}
-	readErr := files.Load()
-	for _, gvk := range slices.SortedFunc(maps.Keys(files.Unmatched()), rule.GVK.Compare) {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "note: no rule applies to %s (%d objects)\n", gvk, files.Unmatched()[gvk])
-	}
-	families, err := s.Gather(context.Background(), exposition.Text)
+	objects, readErr := source.ReadObjects(args, cmd.InOrStdin())
+	result, err := flags.evaluation().run(set, objects)
 	if err != nil {
-		return err
+		return errors.Join(err, readErr)
 	}
-	return errors.Join(write(cmd.OutOrStdout(), families), readErr)
+	for _, line := range slices.Concat(result.problems, result.notes) {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), line)
+	}
+	return errors.Join(write(cmd.OutOrStdout(), result.families), readErr)
 }
 
 var evalFormats = map[string]func(io.Writer, []exposition.Rendered) error{

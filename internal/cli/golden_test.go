@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -15,48 +16,49 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestCatalogs evaluates each catalog's inputs and compares the exposition with
-// the golden file beside it.
+// TestCatalogs runs the tests of each catalog, as a user would run them.
 //
 //	go test ./internal/cli -run TestCatalogs -update
 func TestCatalogs(t *testing.T) {
 	for _, name := range catalog.Names() {
-		inputs, err := filepath.Glob(filepath.Join("..", "..", "catalog", name, "testdata", "*.input.yaml"))
-		if err != nil || len(inputs) == 0 {
-			t.Fatalf("catalog %s has no inputs (%v)", name, err)
-		}
-		for _, input := range inputs {
-			t.Run(name+"/"+strings.TrimSuffix(filepath.Base(input), ".input.yaml"), func(t *testing.T) {
-				got := run(t, nil, "eval", "--catalog", name, input).ok(t)
-				compareGolden(t, strings.TrimSuffix(input, ".input.yaml")+".output.prom", got)
+		for _, file := range catalogTests(t, name) {
+			t.Run(name+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				args := []string{"test", file}
+				if *update {
+					args = append(args, "--update")
+				}
+				if r := run(t, nil, args...); r.code != 0 {
+					t.Errorf("%s%s", r.out, r.stderr)
+				}
 			})
 		}
 	}
+}
+
+// catalogTests returns the test files of a catalog.
+func catalogTests(t *testing.T, name string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "catalog", name, "testdata", "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("catalog %s has no tests (%v)", name, err)
+	}
+	return files
 }
 
 // TestEveryKindHasGolden makes sure that no kind of a catalog is forgotten, and
 // that each family has a sample in some golden file.
 func TestEveryKindHasGolden(t *testing.T) {
 	for _, name := range catalog.Names() {
-		dir := filepath.Join("..", "..", "catalog", name, "testdata")
 		set := compileCatalog(t, name)
 		for _, kind := range set.Kinds() {
-			file := filepath.Join(dir, strings.ToLower(kind.Kind)+".output.prom")
+			file := filepath.Join("..", "..", "catalog", name, "testdata", strings.ToLower(kind.Kind)+".txtar")
 			if _, err := os.Stat(file); err != nil {
 				t.Errorf("kind %s: %v", kind, err)
 			}
 		}
-		outputs, err := filepath.Glob(filepath.Join(dir, "*.output.prom"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var all strings.Builder
-		for _, file := range outputs {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all.Write(data)
+		for _, file := range catalogTests(t, name) {
+			all.WriteString(output(t, name, file))
 		}
 		for _, f := range set.Families() {
 			if !strings.Contains(all.String(), "\n"+f.Name+"{") {
@@ -64,6 +66,25 @@ func TestEveryKindHasGolden(t *testing.T) {
 			}
 		}
 	}
+}
+
+// output returns the whole exposition that a test of a catalog expects.
+func output(t *testing.T, name, file string) string {
+	t.Helper()
+	a, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flags := "flags: --catalog " + name + "\n"; !strings.Contains("\n"+string(a.Comment), "\n"+flags) {
+		t.Errorf("%s has no line %q", file, flags)
+	}
+	for _, f := range a.Files {
+		if f.Name == "output.prom" {
+			return string(f.Data)
+		}
+	}
+	t.Errorf("%s has no output.prom", file)
+	return ""
 }
 
 func compileCatalog(t *testing.T, name string) *rule.Set {

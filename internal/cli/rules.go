@@ -4,13 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rule/cel"
 	"github.com/kubevitals/kubevitals/internal/rule/crs"
 )
 
@@ -20,6 +25,9 @@ type ruleFlags struct {
 	files    []string
 	legacy   string
 	enable   []string
+	params   []string
+	celCost  uint64
+	budget   time.Duration
 
 	inline     string                 // a CustomResourceStateMetrics configuration
 	noDefaults bool                   // without rules there are none
@@ -28,13 +36,21 @@ type ruleFlags struct {
 
 var defaultCatalogs = []string{"gateway-api", "kuadrant"}
 
-func (f *ruleFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
+// define adds the flags to a set.
+func (f *ruleFlags) define(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.catalogs, "catalog", nil,
 		"built-in rules to use: "+strings.Join(catalog.Names(), ", ")+" (default, without any rules: "+strings.Join(defaultCatalogs, ", ")+")")
-	flags.StringArrayVar(&f.files, "rules", nil, "rule file to use: MetricRules or CustomResourceStateMetrics (repeatable)")
+	flags.StringArrayVar(&f.files, "rules", nil, "rule file, or folder of them, to use: MetricRules or CustomResourceStateMetrics (repeatable)")
 	flags.StringVar(&f.legacy, "custom-resource-state-config-file", "", "CustomResourceStateMetrics file to use, read as kube-state-metrics reads it")
 	flags.StringSliceVar(&f.enable, "enable", nil, "opt-in groups of the rules to switch on")
+	flags.StringArrayVar(&f.params, "param", nil, "value for a parameter of a rule document, DOCUMENT.NAME=VALUE[,VALUE...] (repeatable)")
+	flags.Uint64Var(&f.celCost, "cel-cost-limit", 0, "what one evaluation of a CEL expression may cost, for rules that are not trusted (default: no limit but the time)")
+	flags.DurationVar(&f.budget, "cel-budget", 250*time.Millisecond, "how long the expressions of one metric may take for one object")
+}
+
+// add adds the flags to a command, with what completes them.
+func (f *ruleFlags) add(cmd *cobra.Command) {
+	f.define(cmd.Flags())
 	fixedValues(cmd, "catalog", catalog.Names()...)
 	for _, flag := range []string{"rules", "custom-resource-state-config-file"} {
 		if err := cmd.MarkFlagFilename(flag, "yaml", "yml", "json"); err != nil {
@@ -46,8 +62,32 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 // load compiles the rules that the flags name. Warnings go to w, one line each;
 // the error has a line for each thing that is wrong.
 func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
+	return f.compile(f.list(), func(name string) ([]byte, error) { return readRules("", name) }, w)
+}
+
+// ruleFile is a file of rules.
+type ruleFile struct {
+	name   string
+	legacy bool // read as kube-state-metrics reads it
+}
+
+// list returns the files that the flags name.
+func (f *ruleFlags) list() []ruleFile {
+	var files []ruleFile
+	for _, name := range f.files {
+		files = append(files, ruleFile{name: name})
+	}
+	if f.legacy != "" {
+		files = append(files, ruleFile{name: f.legacy, legacy: true})
+	}
+	return files
+}
+
+// compile compiles the catalogs that the flags name, and files that read gives.
+// Without either, it compiles the default catalogs.
+func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, error), w io.Writer) (*rule.Set, error) {
 	names := f.catalogs
-	if len(names) == 0 && len(f.files) == 0 && f.legacy+f.inline == "" && !f.noDefaults {
+	if len(names) == 0 && len(files) == 0 && f.inline == "" && !f.noDefaults {
 		names = defaultCatalogs
 	}
 	l := &ruleLoader{}
@@ -58,27 +98,62 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 		}
 		l.add(file, data, rule.ParseOptions{})
 	}
-	for _, file := range f.files {
-		l.read(file, rule.ParseOptions{})
-	}
-	if f.legacy != "" {
-		l.read(f.legacy, rule.ParseOptions{Legacy: true})
+	for _, file := range files {
+		data, err := read(file.name)
+		if err != nil {
+			l.errs = append(l.errs, err)
+			continue
+		}
+		l.add(file.name, data, rule.ParseOptions{Legacy: file.legacy})
 	}
 	if f.inline != "" {
 		l.add("--custom-resource-state-config", []byte(f.inline), rule.ParseOptions{Legacy: true})
 	}
-	enable := f.enable
-	if l.err() != nil {
-		enable = nil // a group that is not known may be in what cannot be read
-	}
-	set, findings := rule.Compile(l.sources, rule.CompileOptions{Enable: enable, Legacy: crs.Compile, Identity: l.err() == nil, Reserved: reserved})
-	l.findings = append(l.findings, findings...)
+	set, err := f.compileAll(l)
 	for _, d := range l.findings {
 		if d.Warning {
 			_, _ = fmt.Fprintln(w, d.Error())
 		}
 	}
+	return set, err
+}
+
+// compileAll compiles what the loader has gathered, and adds what is found to
+// its findings.
+func (f *ruleFlags) compileAll(l *ruleLoader) (*rule.Set, error) {
+	opts, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	if l.err() != nil {
+		opts.Enable, opts.Params = nil, nil // what is not known may be in what cannot be read
+	} else {
+		opts.Identity = true
+	}
+	set, findings := rule.Compile(l.sources, opts)
+	l.findings = append(l.findings, findings...)
 	return set, l.err()
+}
+
+// options returns how the flags want rules to be compiled.
+func (f *ruleFlags) options() (rule.CompileOptions, error) {
+	opts := rule.CompileOptions{
+		Enable: f.enable, Keep: f.keep, Reserved: reserved, Legacy: crs.Compile,
+		Params: make(map[string][]string, len(f.params)),
+	}
+	for _, p := range f.params {
+		name, values, err := rule.ParseParam(p)
+		if err != nil {
+			return opts, fmt.Errorf("--param %w", err)
+		}
+		opts.Params[name] = values
+	}
+	env, err := cel.New(cel.Options{CostLimit: f.celCost})
+	if err != nil {
+		return opts, err
+	}
+	opts.Expression = env.Compiler()
+	return opts, nil
 }
 
 // reserved keeps rules from saying what the program says about itself.
@@ -92,31 +167,32 @@ func reserved(name string) string {
 	return ""
 }
 
+// readRules reads a file of rules. A relative name counts from dir, which errors
+// do not show.
+func readRules(dir, name string) ([]byte, error) {
+	if name == "" {
+		return nil, errors.New("--rules: the name of the file is empty")
+	}
+	path := name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(dir, name)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a folder: name the rule files in it", name)
+	}
+	data, err := os.ReadFile(path)
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		pathErr.Path = name
+	}
+	return data, err
+}
+
 // ruleLoader gathers the documents of several files.
 type ruleLoader struct {
 	sources  []rule.Source
 	findings rule.Diagnostics
 	errs     []error
-}
-
-func (l *ruleLoader) read(file string, opts rule.ParseOptions) {
-	if file == "" {
-		l.errs = append(l.errs, errors.New("--rules: the name of the file is empty"))
-		return
-	}
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s: is a folder: name the rule files in it", file)
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(file)
-	}
-	if err != nil {
-		l.errs = append(l.errs, err)
-		return
-	}
-	l.add(file, data, opts)
 }
 
 func (l *ruleLoader) add(file string, data []byte, opts rule.ParseOptions) {

@@ -97,7 +97,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := &state{set: set, store: store.New(set.Families(), log), log: log}
+	s := &state{set: set, store: store.New(set, store.Options{Log: log}), log: log}
 	if len(f.from) > 0 {
 		err = s.readFiles(&source.Files{Paths: f.from, Stdin: cmd.InOrStdin(), Set: set, Store: s.store, Log: log})
 	} else {

@@ -21,9 +21,20 @@ type CompileOptions struct {
 	// Reserved says why a family name is not for rules, or nothing. It may be
 	// nil.
 	Reserved func(name string) string
+	// Keep says which families are wanted, by their full names. It may be nil,
+	// for all.
+	Keep func(name string) bool
+	// Params are values for parameters of documents, by the document's name, a
+	// dot, and the parameter's name.
+	Params map[string][]string
 	// Legacy compiles the "each" block of a metric. Package crs provides it;
 	// without it such metrics are errors.
 	Legacy func(LegacyMetric) Evaluator
+	// Expression compiles what is no plain path; names are the variables by
+	// their slots, without the empty ones. An error may have a method At() int
+	// that says where in the source it is. Package cel provides it; without it
+	// such expressions are errors.
+	Expression func(source string, names []string) (Expression, error)
 }
 
 // LegacyMetric is a metric of the legacy dialect, with its labels merged from
@@ -55,15 +66,43 @@ type Set struct {
 
 // resourceRules is a compiled entry of spec.resources.
 type resourceRules struct {
-	document string
-	gvk      GVK
-	outer    []boundLabel // what all metrics share: it depends on the object only
-	base     []boundLabel // of these, what the legacy form does not read by itself
-	metrics  []compiledMetric
+	document  string
+	gvk       GVK
+	discover  *discoverSpec // instead of gvk
+	selection Selection
+	params    map[string]any
+	names     names // in scope of every metric
+	lookups   []join
+	joins     bool         // there is a lookup, here or in a metric
+	targets   []GVK        // of lookups that always name the same kind
+	anyTarget bool         // there is a lookup that does not
+	outer     []boundLabel // what all metrics share: it depends on the object only
+	base      []boundLabel // of these, what the legacy form does not read by itself
+	metrics   []compiledMetric
+}
+
+// Metric is what a [Sink] may know of the metric that a sample is of.
+type Metric struct {
+	// Family is the number of the family.
+	Family int
+	// Age says that values are times in Unix seconds, which are to be shown as
+	// the time that has passed since.
+	Age bool
+	// Aggregate and Transition are set for metrics without a series of their
+	// own for each object.
+	Aggregate  *Aggregate
+	Transition *Transition
+	// Limits bound the metric, the widest first.
+	Limits []*Limit
+	// Name is what the rules call the metric, Document and At say where.
+	Name, Document string
+	At             Position
+	// Enable are the opt-in groups it is in.
+	Enable []string
 }
 
 type compiledMetric struct {
-	family int
+	info   *Metric
 	unique bool // it can give one sample of its family at most
 	eval   Evaluator
 }
@@ -73,12 +112,13 @@ type compiler struct {
 	opts     CompileOptions
 	families map[string]*familyUse
 	groups   map[string]bool // opt-in groups seen
+	known    []string        // parameters seen
+	given    map[string]bool // of Params, those that were used
 	list     Diagnostics
 }
 
 type familyUse struct {
 	desc metric.Desc
-	at   Position
 	uses []*compiledMetric
 }
 
@@ -94,16 +134,15 @@ type Source struct {
 // order of the files. All findings are returned at once; the set is usable when
 // [Diagnostics.Err] is nil.
 func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
-	c := &compiler{opts: opts, families: make(map[string]*familyUse), groups: make(map[string]bool)}
+	c := &compiler{
+		opts: opts, families: make(map[string]*familyUse), groups: make(map[string]bool),
+		given: make(map[string]bool),
+	}
 	set := &Set{}
 	for _, src := range sources {
 		r := Reporter{file: src.File, list: &c.list}
 		for _, d := range src.Documents {
-			shared := labelTable{}
-			shared.add(r, d.labels, baseNames)
-			for i := range d.resources {
-				set.resources = append(set.resources, c.resource(r, d, &d.resources[i], shared))
-			}
+			set.resources = append(set.resources, c.document(r, d)...)
 		}
 	}
 	for _, group := range opts.Enable {
@@ -115,9 +154,29 @@ func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
 			})
 		}
 	}
+	c.checkParams()
 	c.number(set)
 	c.list.sort()
 	return set, c.list
+}
+
+// document compiles the resources of a document.
+func (c *compiler) document(r Reporter, d *Document) []*resourceRules {
+	scope := slices.Clone(baseNames)
+	params := c.params(d)
+	if len(params) > 0 {
+		scope[slotParam] = "param"
+	}
+	shared := labelTable{}
+	c.addLabels(shared, r, d.labels, scope)
+	limits := d.limits.compile(fmt.Sprintf("document %q", d.Name))
+	out := make([]*resourceRules, len(d.resources))
+	for i := range d.resources {
+		rules := &resourceRules{document: d.Name, params: params, names: slices.Clone(scope)}
+		c.resource(r, d, &d.resources[i], shared, limits, rules)
+		out[i] = rules
+	}
+	return out
 }
 
 func orNone(words []string) string {
@@ -133,7 +192,7 @@ func (c *compiler) number(set *Set) {
 		f := c.families[name]
 		set.families = append(set.families, f.desc)
 		for _, m := range f.uses {
-			m.family = i
+			m.info.Family = i
 			m.unique = m.unique && len(f.uses) == 1
 		}
 	}
@@ -148,9 +207,13 @@ func (c *compiler) enabled(group string) bool {
 }
 
 // resource compiles an entry of a document, whose labels are shared.
-func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable) *resourceRules {
-	out := &resourceRules{document: d.Name, gvk: s.gvk}
-	out.outer, out.base = baseLabels(r, d, s, shared)
+func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable, limits []*Limit, out *resourceRules) {
+	out.gvk, out.discover, out.selection = s.gvk, s.discover, s.selection
+	for i := range s.lookups {
+		out.lookups = append(out.lookups, c.join(r, out, &s.lookups[i], &out.names))
+	}
+	out.outer, out.base = c.baseLabels(r, d, s, shared, out.names)
+	limits = slices.Concat(limits, s.limits.compile(s.describe()))
 	enabled := c.enabled(s.enable)
 	out.metrics = make([]compiledMetric, 0, len(s.metrics))
 	for i := range s.metrics {
@@ -159,18 +222,33 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 			continue
 		}
 		rm := r.In("metric %q", m.name)
-		compiled := c.metric(rm, d, s, m, out.outer)
+		info := &Metric{
+			Name: m.name, Document: d.Name, At: Position{File: r.file, Line: m.pos.Line, Column: m.pos.Column},
+			Limits: slices.Concat(limits, m.limits.compile(fmt.Sprintf("metric %q", m.name))),
+			Enable: slices.DeleteFunc([]string{s.enable, m.enable}, func(g string) bool { return g == "" }),
+		}
+		compiled := c.metric(rm, d, s, m, out, info)
 		// What is switched off is compiled all the same: its mistakes are found.
 		if c.enabled(m.enable) && enabled {
-			out.metrics = append(out.metrics, compiled)
-			c.family(rm, d, s, m, &out.metrics[len(out.metrics)-1])
+			if desc, ok := c.describe(rm, d, s, m, &compiled); ok && (c.opts.Keep == nil || c.opts.Keep(desc.Name)) {
+				out.metrics = append(out.metrics, compiled)
+				c.family(rm, m, desc, &out.metrics[len(out.metrics)-1])
+			}
 		}
 	}
-	return out
 }
 
-func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpec, outer []boundLabel) compiledMetric {
-	if c.opts.Identity && !s.identifies(m, outer) {
+// describe names the entry for people.
+func (s *resourceSpec) describe() string {
+	if s.discover != nil {
+		return fmt.Sprintf("the resource of line %d", s.pos.Line)
+	}
+	return s.gvk.String()
+}
+
+func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpec, rules *resourceRules, info *Metric) compiledMetric {
+	grouped := m.aggregate != nil || m.transition != nil
+	if c.opts.Identity && !grouped && !s.identifies(m, rules.outer) {
 		add := "labels: {name: object.metadata.name}"
 		if m.each != nil {
 			add = "labelsFromPath: {name: [metadata, name]}"
@@ -178,15 +256,14 @@ func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 		r.Warnf(m.pos, "no label tells objects apart: more than one of them give the same series; add %s", add)
 	}
 	if m.each != nil {
-		return compiledMetric{eval: c.legacy(r, d, s, m)}
+		return compiledMetric{info: info, eval: c.legacy(r, d, s, m)}
 	}
-	f := c.form(r, outer, m)
-	return compiledMetric{eval: f, unique: len(f.scopes) == 0}
+	f := c.form(r, rules, m, info)
+	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0 || grouped}
 }
 
-// family registers a metric with its family. Types must agree; the first help
-// stays.
-func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpec, cm *compiledMetric) {
+// describe returns the description of a metric's family.
+func (c *compiler) describe(r Reporter, d *Document, s *resourceSpec, m *metricSpec, cm *compiledMetric) (metric.Desc, bool) {
 	desc := metric.Desc{Name: m.name, Help: m.help, Unit: m.unit, Type: m.typ}
 	if t, ok := cm.eval.(interface{ Type() metric.Type }); ok {
 		desc.Type = t.Type()
@@ -201,28 +278,39 @@ func (c *compiler) family(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 	}
 	if !metric.IsName(desc.Name) {
 		r.Errorf(m.pos, "metric name %q does not match [a-zA-Z_:][a-zA-Z0-9_:]*", desc.Name)
-		return
+		return desc, false
 	}
 	if err := desc.Validate(); err != nil {
 		r.Errorf(m.pos, "%v", err)
-		return
+		return desc, false
 	}
 	if c.opts.Reserved != nil {
 		if why := c.opts.Reserved(desc.Name); why != "" {
 			r.Errorf(m.pos, "the name %s is taken: %s", desc.Name, why)
-			return
+			return desc, false
 		}
 	}
+	return desc, true
+}
+
+// family registers a metric with its family. All metrics of a family must be of
+// one type and make; the first help stays.
+func (c *compiler) family(r Reporter, m *metricSpec, desc metric.Desc, cm *compiledMetric) {
 	f := c.families[desc.Name]
 	if f == nil {
-		f = &familyUse{desc: desc, at: Position{File: r.file, Line: m.pos.Line}}
+		f = &familyUse{desc: desc, uses: []*compiledMetric{cm}}
 		c.families[desc.Name] = f
-	}
-	if f.desc.Type != desc.Type {
-		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, f.at)
 		return
 	}
-	f.uses = append(f.uses, cm)
+	first := f.uses[0].info
+	switch {
+	case f.desc.Type != desc.Type:
+		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, first.At)
+	case !first.sameShape(cm.info):
+		r.Errorf(m.pos, "family %s has another age, aggregate or onTransition here than at %s: rename one", desc.Name, first.At)
+	default:
+		f.uses = append(f.uses, cm)
+	}
 }
 
 func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpec) Evaluator {
@@ -251,12 +339,12 @@ func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 // baseLabels are the labels of all metrics of a resource, sorted by name: those
 // of the document and those of the resource, which win. base are those without
 // commonLabels and labelsFromPath.
-func baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable) (outer, base []boundLabel) {
+func (c *compiler) baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable, scope names) (outer, base []boundLabel) {
 	own := labelTable{}
 	if d.Legacy() {
 		maps.Copy(own, kindLabels)
 	}
-	own.add(r, s.labels, baseNames)
+	c.addLabels(own, r, s.labels, scope)
 
 	without := maps.Clone(shared)
 	maps.Copy(without, own)
@@ -281,7 +369,7 @@ var kindLabels = labelTable{
 	"customresource_version": {{slot: slotGVK, path: Path{Field("version")}}},
 }
 
-var baseNames = names{slotObject: "object", slotGVK: "gvk"}
+var baseNames = names{slotObject: "object", slotGVK: "gvk", slotParam: ""}
 
 // boundLabel is a label with its compiled value.
 type boundLabel struct {
@@ -294,9 +382,9 @@ type labelTable map[string]expr
 
 func (t labelTable) set(name string, value expr) { t[name] = value }
 
-func (t labelTable) add(r Reporter, specs []labelSpec, scope names) {
+func (c *compiler) addLabels(t labelTable, r Reporter, specs []labelSpec, scope names) {
 	for _, l := range specs {
-		t.set(l.name, r.compile(l.value, scope))
+		t.set(l.name, c.compile(r, l.value, scope))
 	}
 }
 
@@ -308,7 +396,8 @@ func (t labelTable) addPath(r Reporter, l pathLabel) {
 		r.Errorf(l.pos, "labelsFromPath %q: %v", l.name, err)
 	}
 	name := metric.SanitizeLabelName(l.name)
-	t.set(name, append(expr{{slot: slotObject, legacy: path}}, t[name]...))
+	at := Position{File: r.file, Line: l.pos.Line, Column: l.pos.Column}
+	t.set(name, append(expr{{slot: slotObject, legacy: path, at: at, source: strings.Join(l.path, ".")}}, t[name]...))
 }
 
 func (t labelTable) sorted() []boundLabel {

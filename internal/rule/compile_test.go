@@ -59,8 +59,8 @@ func TestFamilyErrors(t *testing.T) {
 	f(`§{name: ü, value: object.v}`, `metric "ü": metric name "ü" `+invalid)
 	f(`§{name: m, unit: seconds, value: object.v}`, `metric "m": metric name m does not end in its unit "seconds"`)
 	f(`§{name: m_total, type: counter, unit: seconds, value: object.v}`, `metric "m_total": metric name m_total does not end in its unit "seconds"`)
-	f("{name: m, value: object.v},\n§{name: m, type: counter, value: object.v}", `metric "m": family m is a counter here and a gauge at r.yaml:6: rename one`)
-	f("{name: m, type: info},\n§{name: m, each: {type: StateSet, stateSet: {labelName: s, list: [a]}}}", `metric "m": family m is a stateset here and a info at r.yaml:6: rename one`)
+	f("{name: m, value: object.v},\n§{name: m, type: counter, value: object.v}", `metric "m": family m is a counter here and a gauge at r.yaml:6:1: rename one`)
+	f("{name: m, type: info},\n§{name: m, each: {type: StateSet, stateSet: {labelName: s, list: [a]}}}", `metric "m": family m is a stateset here and a info at r.yaml:6:1: rename one`)
 	checkFindings(t, "kind: MetricRules\nspec: {resources: [{groupVersionKind: {kind: K}, metricNamePrefix: a-b, metrics: [§{name: m, value: 1}]}]}",
 		`metric "m": metric name "a-b_m" `+invalid)
 }
@@ -79,7 +79,7 @@ func TestTypeConflictOfTwoFiles(t *testing.T) {
 		sources[0], sources[1] = sources[1], sources[0]
 	}
 	_, findings := rule.Compile(sources, rule.CompileOptions{})
-	if want := `b.yaml:6:1: metric "m": family m is a info here and a gauge at a.yaml:8: rename one`; findings.Error() != want {
+	if want := `b.yaml:6:1: metric "m": family m is a info here and a gauge at a.yaml:8:1: rename one`; findings.Error() != want {
 		t.Errorf("got  %s\nwant %s", findings.Error(), want)
 	}
 }

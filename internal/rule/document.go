@@ -43,8 +43,10 @@ type Document struct {
 	// Kind is one of the two document kinds.
 	Kind string
 
-	labels    []labelSpec
-	resources []resourceSpec
+	labels     []labelSpec
+	limits     *limitsSpec
+	parameters map[string]parameter
+	resources  []resourceSpec
 }
 
 // Legacy reports whether the document is read as kube-state-metrics reads it.
@@ -52,7 +54,12 @@ func (d *Document) Legacy() bool { return d.Kind == KindCustomResourceStateMetri
 
 // resourceSpec is an entry of spec.resources.
 type resourceSpec struct {
+	pos            *yaml.Node
 	gvk            GVK
+	discover       *discoverSpec
+	selection      Selection
+	lookups        []lookupSpec
+	limits         *limitsSpec
 	prefix         *string
 	enable         string
 	labels         []labelSpec
@@ -193,12 +200,14 @@ func (r Reporter) documentFields(n *yaml.Node, d *Document) {
 		},
 		"spec": func(v *yaml.Node) {
 			hasSpec = true
-			r.fields(v, d.Legacy(), map[string]func(*yaml.Node){
-				"labels": func(v *yaml.Node) { d.labels = r.labels(v) },
+			r.Fields(v, d.Legacy(), map[string]func(*yaml.Node){
+				"labels":     func(v *yaml.Node) { d.labels = r.labels(v) },
+				"limits":     func(v *yaml.Node) { d.limits = r.limits(v) },
+				"parameters": func(v *yaml.Node) { d.parameters = r.parameters(v) },
 				"resources": func(v *yaml.Node) {
 					r.Each(v, func(item *yaml.Node) { d.resources = append(d.resources, r.resource(item, d.Legacy())) })
 				},
-			}, []string{"limits"})
+			})
 		},
 	})
 	if len(d.resources) == 0 {
@@ -211,28 +220,42 @@ func (r Reporter) documentFields(n *yaml.Node, d *Document) {
 }
 
 func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
-	var s resourceSpec
-	r.fields(n, legacy, map[string]func(*yaml.Node){
+	s := resourceSpec{pos: n}
+	var byLabel, byField *yaml.Node
+	hasGVK := false
+	r.Fields(n, legacy, map[string]func(*yaml.Node){
 		"groupVersionKind": func(v *yaml.Node) {
+			hasGVK = true
 			r.Fields(v, legacy, map[string]func(*yaml.Node){
 				"group": r.Text(&s.gvk.Group), "version": r.Text(&s.gvk.Version), "kind": r.Text(&s.gvk.Kind),
 			})
 		},
 		"metricNamePrefix": func(v *yaml.Node) { s.prefix = new(string); r.Text(s.prefix)(v) },
 		"enable":           r.Text(&s.enable),
-		"labels":           func(v *yaml.Node) { s.labels = r.labels(v) },
-		"commonLabels":     func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
-		"labelsFromPath":   func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
-		"resourcePlural":   func(*yaml.Node) {}, // the API server knows better
-		"errorLogV":        func(*yaml.Node) {}, // errors are counted
+		"discover":         func(v *yaml.Node) { s.discover = r.discover(v) },
+		"selector":         func(v *yaml.Node) { byLabel = v },
+		"fieldSelector":    func(v *yaml.Node) { byField = v },
+		"limits":           func(v *yaml.Node) { s.limits = r.limits(v) },
+		"lookup": func(v *yaml.Node) {
+			r.Each(v, func(item *yaml.Node) { s.lookups = append(s.lookups, r.lookup(item)) })
+		},
+		"labels":         func(v *yaml.Node) { s.labels = r.labels(v) },
+		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
+		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
+		"resourcePlural": func(*yaml.Node) {}, // the API server knows better
+		"errorLogV":      func(*yaml.Node) {}, // errors are counted
 		"metrics": func(v *yaml.Node) {
 			r.Each(v, func(item *yaml.Node) { s.metrics = append(s.metrics, r.metric(item, legacy)) })
 		},
-	}, []string{"discover", "selector", "fieldSelector", "lookup", "limits"})
+	})
+	s.selection = r.selection(byLabel, byField)
 	if s.gvk.Version == "*" {
 		s.gvk.Version = ""
 	}
 	switch {
+	case s.discover != nil && hasGVK:
+		r.Errorf(n, "the resource has either groupVersionKind or discover")
+	case s.discover != nil:
 	case s.gvk.Kind == "" && !legacy:
 		r.Errorf(n, "the resource has no groupVersionKind.kind")
 	case s.gvk.Group == "*":

@@ -47,7 +47,7 @@ func TestParseErrors(t *testing.T) {
 		`apiVersion is "v1": this version reads kubevitals.io/v1alpha1`)
 	f(strings.Replace(doc(`{name: m, value: object.v}`), "spec:", "§spce: {}\nspec:", 1), `unknown field "spce", did you mean "spec"?`)
 	f(strings.Replace(doc(`{name: m, value: object.v}`), "spec:", "spec:\n  §labls: {}", 1), `unknown field "labls", did you mean "labels"?`)
-	f(strings.Replace(doc(`{name: m, value: object.v}`), "spec:", "spec:\n  §limits: {series: 1}", 1), `field "limits" is not available in this version`)
+	f(strings.Replace(doc(`{name: m, value: object.v}`), "spec:", "spec:\n  limits: {series: §0}", 1), `expected a whole number above 0, found the int "0"`)
 	f(strings.Replace(doc(`{name: m, value: object.v}`), "spec:", "metadata: {name: §[a]}\nspec:", 1), "expected text, found a list")
 }
 
@@ -191,7 +191,14 @@ func TestResourceErrors(t *testing.T) {
 	f("{groupVersionKind: {kind: K}, commonLabels: {a: §[x]}}", "expected text, found a list")
 	f("{groupVersionKind: {kind: K}, labelsFromPath: {a: §x}}", `expected a list, found the str "x"`)
 	f("{groupVersionKind: {kind: K}, metrics: §{name: m}}", "expected a list, found a map")
-	for _, field := range []string{"discover", "selector", "fieldSelector", "lookup", "limits"} {
-		f("{groupVersionKind: {kind: K}, §"+field+": x}", `field "`+field+`" is not available in this version`)
+	for _, field := range []string{"limits"} {
+		f("{groupVersionKind: {kind: K}, "+field+": §x}", `expected a map, found the str "x"`)
 	}
+	f("§{groupVersionKind: {kind: K}, discover: {kinds: [A]}}", "the resource has either groupVersionKind or discover")
+	f("{discover: §{}}", "discover matches every kind: say groups, kinds, categories, crdLabels, having or scope")
+	f("{discover: §{kinds: [A], scope: All}}", `unknown scope "All": expected Namespaced or Cluster`)
+	f("{discover: {having: [§'a[0]']}}", "having: the path may have fields only")
+	f("{groupVersionKind: {kind: K}, selector: §a in}", "selector: expected a label selector such as team=payments,tier!=test: unable to parse requirement: found '' expected: '('")
+	f("{groupVersionKind: {kind: K}, fieldSelector: §a}", "fieldSelector: expected a field selector such as metadata.namespace!=kube-system: invalid selector: 'a'; can't understand 'a'")
+	f("{groupVersionKind: {kind: K}, lookup: [§{as: x, kind: \"'A'\", apiVersion: \"'v1'\"}]}", "a lookup needs name")
 }

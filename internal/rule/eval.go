@@ -1,21 +1,27 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // Sink takes what evaluating an object gives.
 type Sink interface {
-	// Sample takes a sample of a family, by its number. Labels are sorted by
-	// name and belong to the caller again on return.
-	Sample(family int, labels []metric.Label, value float64)
+	// Sample takes a sample of a metric. Labels are sorted by name and belong
+	// to the caller again on return.
+	Sample(m *Metric, labels []metric.Label, value float64)
+	// State takes the state of something whose changes a metric counts. Labels
+	// tell it from others of the object. since is when the state began, in
+	// Unix seconds, or NaN when the object does not say.
+	State(m *Metric, labels []metric.Label, state string, since float64)
 	// Problem takes a reason why a sample is missing.
 	Problem(p Problem)
 }
@@ -32,21 +38,34 @@ type Problem struct {
 
 // The reasons of a [Problem].
 const (
-	ReasonDuplicate = "duplicate"
-	ReasonLabel     = "label"
-	ReasonScope     = "scope"
-	ReasonState     = "state"
-	ReasonUnlisted  = "unlisted_state" // the sample is made all the same
-	ReasonValue     = "value"
+	ReasonBudget     = "budget" // an expression took too long
+	ReasonDuplicate  = "duplicate"
+	ReasonExpression = "expression" // an expression failed
+	ReasonLabel      = "label"
+	ReasonLimit      = "limit"
+	ReasonScope      = "scope"
+	ReasonState      = "state"
+	ReasonUnlisted   = "unlisted_state" // the sample is made all the same
+	ReasonValue      = "value"
 )
 
 // Reasons are all reasons of a [Problem].
-var Reasons = []string{ReasonDuplicate, ReasonLabel, ReasonScope, ReasonState, ReasonUnlisted, ReasonValue}
+var Reasons = []string{ReasonBudget, ReasonDuplicate, ReasonExpression, ReasonLabel, ReasonLimit, ReasonScope, ReasonState, ReasonUnlisted, ReasonValue}
 
 // Context is the state of evaluating one object after the other. It is not
 // safe for concurrent use; the zero value is ready.
 type Context struct {
+	// Budget is how long the expressions of one metric may take for one object;
+	// 0 is a quarter of a second. A metric that takes longer pauses for ten times
+	// as long.
+	Budget time.Duration
+
 	sink      Sink
+	finder    Finder  // the sink, or nil
+	limiter   Limiter // the sink, or nil
+	budget    budget
+	paused    map[*Metric]time.Time // until then
+	counts    map[*Limit]int        // series of this object
 	vars      []any
 	outer     []string
 	resource  *resourceRules
@@ -71,32 +90,60 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 		c.numbers = make(map[int64]string)
 		c.keys = make(map[string]string)
 		c.taken = make(map[string]int)
+		c.counts = make(map[*Limit]int)
+		c.paused = make(map[*Metric]time.Time)
+		c.budget.limit = cmp.Or(c.Budget, defaultBudget)
 	}
 	for _, seen := range c.seen {
 		clear(seen)
 	}
+	clear(c.counts)
 	c.sink = sink
+	c.finder, _ = sink.(Finder)
+	c.limiter, _ = sink.(Limiter)
 	c.vars = slices.Grow(c.vars[:0], p.vars)[:p.vars]
 	c.vars[slotObject], c.vars[slotGVK] = object, p.gvkValue
 	for _, r := range p.resources {
 		c.enter(r)
 		for i := range r.metrics {
-			c.current = &r.metrics[i]
-			c.current.eval.Eval(c)
+			c.metric(&r.metrics[i])
 		}
 	}
+	c.budget.reset()
 	clear(c.vars)
 }
 
-// enter evaluates the labels that all metrics of a resource share.
+// enter evaluates what all metrics of a resource share: objects that it looks
+// up, and labels.
 func (c *Context) enter(r *resourceRules) {
 	c.resource = r
+	c.vars[slotParam] = r.params
+	c.budget.reset()
+	var lookupErr error
+	for i := range r.lookups {
+		var err error
+		c.vars[r.lookups[i].slot], err = c.find(&r.lookups[i])
+		lookupErr = cmp.Or(lookupErr, err)
+	}
 	c.outer, c.outerErrs = c.outer[:0], c.outerErrs[:0]
 	for i := range r.outer {
-		s, err := c.text(r.outer[i].value.eval(c.vars))
-		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, err)
+		s, err := c.label(r.outer[i].value)
+		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, cmp.Or(err, lookupErr))
 	}
 }
+
+// metric evaluates one metric, within its budget.
+func (c *Context) metric(m *compiledMetric) {
+	c.current = m
+	if len(c.paused) > 0 && time.Now().Before(c.paused[m.info]) {
+		c.Fail(ReasonBudget, errPaused)
+		return
+	}
+	c.budget.reset()
+	m.eval.Eval(c)
+}
+
+var errPaused = errors.New("the metric has used up its time and pauses")
 
 // Object returns the object under evaluation.
 func (c *Context) Object() map[string]any { return c.vars[slotObject].(map[string]any) }
@@ -105,9 +152,9 @@ func (c *Context) Object() map[string]any { return c.vars[slotObject].(map[strin
 // metric in their labels, in the order of their names.
 func (c *Context) Base(dst []metric.Label) []metric.Label {
 	for _, l := range c.resource.base {
-		value, err := c.text(l.value.eval(c.vars))
+		value, err := c.label(l.value)
 		if err != nil {
-			c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", l.name, err))
+			c.fail(ReasonLabel, fmt.Errorf("label %q: %w", l.name, err))
 		}
 		if value != "" {
 			dst = append(dst, metric.Label{Name: l.name, Value: value})
@@ -117,23 +164,31 @@ func (c *Context) Base(dst []metric.Label) []metric.Label {
 }
 
 // Emit gives a sample of the current metric. Labels must be sorted by name. A
-// sample whose labels equal those of an earlier one of the object is a problem.
+// sample whose labels equal those of an earlier one of the object is a problem,
+// and so is one beyond a limit.
 func (c *Context) Emit(labels []metric.Label, value float64) {
-	if !c.current.unique && !c.first(labels) {
+	m := c.current
+	if len(m.info.Limits) > 0 && !c.withinLabels(labels) {
+		return
+	}
+	if !m.unique && !c.first(labels) {
 		c.Fail(ReasonDuplicate, errDuplicate)
 		return
 	}
-	c.sink.Sample(c.current.family, labels, value)
+	if len(m.info.Limits) > 0 && m.info.Aggregate == nil && !c.withinSeries() {
+		return
+	}
+	c.sink.Sample(m.info, labels, value)
 }
 
 var errDuplicate = errors.New("another sample of the object has the same labels")
 
 // first reports whether no sample of the object and family had these labels.
 func (c *Context) first(labels []metric.Label) bool {
-	seen := c.seen[c.current.family]
+	seen := c.seen[c.current.info.Family]
 	if seen == nil {
 		seen = make(map[uint64]struct{})
-		c.seen[c.current.family] = seen
+		c.seen[c.current.info.Family] = seen
 	}
 	var sum uint64
 	for i := range labels {
@@ -147,7 +202,43 @@ func (c *Context) first(labels []metric.Label) bool {
 
 // Fail reports why a sample of the current metric is missing.
 func (c *Context) Fail(reason string, err error) {
-	c.sink.Problem(Problem{Family: c.current.family, Reason: reason, Err: err})
+	c.sink.Problem(Problem{Family: c.current.info.Family, Reason: reason, Err: err})
+}
+
+// fail is Fail for an error that may come from an expression. A metric that has
+// run out of its budget pauses.
+func (c *Context) fail(reason string, err error) {
+	var failed *expressionError
+	switch {
+	case errors.Is(err, ErrBudget):
+		if !c.budget.over {
+			c.paused[c.current.info] = time.Now().Add(pauseFactor * c.budget.limit)
+			c.Fail(ReasonBudget, err)
+		}
+		c.budget.over = true
+	case errors.As(err, &failed):
+		c.Fail(ReasonExpression, err)
+	default:
+		c.Fail(reason, err)
+	}
+}
+
+// expressionError is why an expression has no value.
+type expressionError struct {
+	source string
+	err    error
+}
+
+func (e *expressionError) Error() string { return fmt.Sprintf("expression %q: %v", e.source, e.err) }
+func (e *expressionError) Unwrap() error { return e.err }
+
+// label evaluates an expression to a label value, "" when it is absent.
+func (c *Context) label(e expr) (string, error) {
+	v, err := e.eval(c)
+	if err != nil {
+		return "", err
+	}
+	return c.text(v)
 }
 
 // text returns the label value of a scalar, "" for nil.
@@ -184,7 +275,7 @@ func (f *form) Eval(c *Context) {
 		if o := f.labels[i].outer; o >= 0 {
 			c.values[i] = c.outer[o]
 			if c.outerErrs[o] != nil {
-				c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, c.outerErrs[o]))
+				c.fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, c.outerErrs[o]))
 				return
 			}
 		}
@@ -198,9 +289,9 @@ func (f *form) Eval(c *Context) {
 // one of them has no text.
 func (f *form) fill(c *Context, depth int) bool {
 	for _, i := range f.byDepth[depth] {
-		s, err := c.text(f.labels[i].value.eval(c.vars))
+		s, err := c.label(f.labels[i].value)
 		if err != nil {
-			c.Fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, err))
+			c.fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, err))
 			return false
 		}
 		c.values[i] = s
@@ -215,7 +306,16 @@ func (f *form) iterate(c *Context, depth int) {
 		return
 	}
 	s := &f.scopes[depth]
-	switch in := s.in.eval(c.vars).(type) {
+	if s.join != nil {
+		f.lookup(c, depth)
+		return
+	}
+	v, err := s.in.eval(c)
+	if err != nil {
+		c.fail(ReasonScope, fmt.Errorf("forEach %d: %w", depth+1, err))
+		return
+	}
+	switch in := v.(type) {
 	case nil:
 	case []any:
 		for i, element := range in {
@@ -241,7 +341,12 @@ func (f *form) iterate(c *Context, depth int) {
 // element evaluates everything below one element of a scope. An element that is
 // null is absent.
 func (f *form) element(c *Context, depth int, element, key any, index int) {
-	if element == nil {
+	if element == nil || c.budget.over {
+		return
+	}
+	if !c.budget.step() {
+		c.budget.over = true
+		c.Fail(ReasonLimit, errSteps)
 		return
 	}
 	s := &f.scopes[depth]
@@ -252,12 +357,38 @@ func (f *form) element(c *Context, depth int, element, key any, index int) {
 	if s.index > 0 {
 		c.vars[s.index] = int64(index)
 	}
-	if len(s.where) > 0 && !holds(s.where.eval(c.vars)) {
-		return
+	f.inside(c, depth)
+}
+
+var errSteps = fmt.Errorf("more than %d elements in one object", maxSteps)
+
+// inside evaluates what is below an element that has been entered.
+func (f *form) inside(c *Context, depth int) {
+	if where := f.scopes[depth].where; len(where) > 0 {
+		v, err := where.eval(c)
+		if err != nil {
+			c.fail(ReasonScope, fmt.Errorf("forEach %d: where: %w", depth+1, err))
+		}
+		if err != nil || !holds(v) {
+			return
+		}
 	}
 	if f.fill(c, depth+1) {
 		f.iterate(c, depth+1)
 	}
+}
+
+// lookup enters the scope of an object that is looked up. It goes on without
+// the object if there is none.
+func (f *form) lookup(c *Context, depth int) {
+	s := &f.scopes[depth]
+	object, err := c.find(s.join)
+	if err != nil {
+		c.fail(ReasonScope, fmt.Errorf("forEach %d: lookup: %w", depth+1, err))
+		return
+	}
+	c.vars[s.slot] = object
+	f.inside(c, depth)
 }
 
 // holds is the verdict of a where: a boolean is its own, anything else holds

@@ -253,5 +253,6 @@ func TestEvalAllocatesNothing(t *testing.T) {
 // counter is a Sink that allocates nothing.
 type counter struct{ samples, problems int }
 
-func (c *counter) Sample(int, []metric.Label, float64) { c.samples++ }
-func (c *counter) Problem(rule.Problem)                { c.problems++ }
+func (c *counter) Sample(*rule.Metric, []metric.Label, float64)        { c.samples++ }
+func (c *counter) State(*rule.Metric, []metric.Label, string, float64) { c.samples++ }
+func (c *counter) Problem(rule.Problem)                                { c.problems++ }

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,52 +38,106 @@ func (r Reporter) expr(n *yaml.Node) exprSpec {
 // expr is a compiled expression list: the first alternative that is present.
 type expr []alternative
 
-// alternative is a literal, or a variable and the steps from it.
+// alternative is a literal, a variable and the steps from it, or anything else
+// that an [Expression] computes.
 type alternative struct {
-	literal any
-	slot    int
-	path    Path
-	legacy  LegacyPath // instead of path, of a labelsFromPath
+	source   string
+	at       Position
+	literal  any
+	slot     int
+	path     Path
+	legacy   LegacyPath // instead of path, of a labelsFromPath
+	computed Expression // instead of path
+}
+
+// Expression is a compiled expression that is no plain path. It is immutable
+// and shared.
+type Expression interface {
+	// Eval returns the value for some variables, by their slots: what JSON
+	// gives, a [time.Time] or a [time.Duration], or nil when it is absent. An
+	// expression that is stopped returns an [ErrBudget].
+	Eval(ctx context.Context, vars []any) (any, error)
+	// Reads returns the slots of the variables that it reads.
+	Reads() []int
+	// Paths returns the chains of fields that it reads, each from the name of
+	// a variable; "[]" is any element.
+	Paths() [][]string
 }
 
 // eval returns the value of the expression, or nil when all alternatives are
 // absent.
-func (e expr) eval(vars []any) any {
+func (e expr) eval(c *Context) (any, error) {
 	for i := range e {
-		if e[i].literal != nil {
-			return e[i].literal
-		}
-		v := vars[e[i].slot]
-		if e[i].legacy != nil {
-			v = e[i].legacy.Walk(v)
-		} else {
-			v = e[i].path.Walk(v)
-		}
-		if v != nil {
-			return v
+		if v, err := e[i].eval(c); v != nil || err != nil {
+			return v, err
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+func (a *alternative) eval(c *Context) (any, error) {
+	switch {
+	case a.literal != nil:
+		return a.literal, nil
+	case a.computed != nil:
+		v, err := a.computed.Eval(&c.budget, c.vars)
+		if err != nil {
+			return nil, &expressionError{a.source, err}
+		}
+		return v, nil
+	case a.legacy != nil:
+		return a.legacy.Walk(c.vars[a.slot]), nil
+	default:
+		return a.path.Walk(c.vars[a.slot]), nil
+	}
+}
+
+// reads returns the slots of the variables that an expression reads.
+func (e expr) reads() []int {
+	var out []int
+	for i := range e {
+		switch {
+		case e[i].literal != nil:
+		case e[i].computed != nil:
+			out = append(out, e[i].computed.Reads()...)
+		default:
+			out = append(out, e[i].slot)
+		}
+	}
+	return out
+}
+
+// constant returns the text of an expression that is a literal.
+func (e expr) constant() (string, bool) {
+	if len(e) == 0 || e[0].literal == nil {
+		return "", false
+	}
+	return text(e[0].literal)
 }
 
 // names are the variables in scope: the slot of a name is its index.
 type names []string
 
-// Slots of the variables that are always there.
+// Slots of the variables that are always there. A variable whose name is empty
+// cannot be named.
 const (
 	slotObject = iota
 	slotGVK
+	slotParam
 	firstScope
 )
 
+// expressions compiles what is no plain path.
+type expressions func(source string, names []string) (Expression, error)
+
 // compile turns an expression into its executable form.
-func (r Reporter) compile(e exprSpec, scope names) expr {
+func (c *compiler) compile(r Reporter, e exprSpec, scope names) expr {
 	out := make(expr, 0, len(e.alternatives))
 	for _, n := range e.alternatives {
-		a, offset, err := parseAlternative(n.Value, scope)
+		a, offset, err := parseAlternative(n.Value, scope, c.opts.Expression)
 		if err != nil {
 			at := *n
-			if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+			if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value[:min(offset, len(n.Value))], "\n") {
 				at.Column += offset
 				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 					at.Column++
@@ -90,33 +146,49 @@ func (r Reporter) compile(e exprSpec, scope names) expr {
 			r.Errorf(&at, "expression %q: %v", n.Value, err)
 			continue
 		}
+		a.source, a.at = n.Value, Position{File: r.file, Line: n.Line, Column: n.Column}
 		out = append(out, a)
 	}
 	return out
 }
 
-// parseAlternative parses a plain path or a literal. The offset says where in
-// the source an error is.
-func parseAlternative(src string, scope names) (a alternative, offset int, err error) {
+// parseAlternative parses a literal, a plain path, or anything else. The offset
+// says where in the source an error is.
+func parseAlternative(src string, scope names, other expressions) (a alternative, offset int, err error) {
 	if literal, ok := parseLiteral(src); ok {
 		return alternative{literal: literal}, 0, nil
 	}
 	name := src[:identifier(src)]
-	if name == "" {
-		return a, 0, errNotPlain
-	}
 	path, offset, err := parseSteps(src, len(name))
-	if err != nil {
-		return a, offset, err
+	if name == "" || err != nil {
+		a, at, otherErr := compute(src, scope, other)
+		if name == "" || otherErr == nil || other != nil && errors.Is(err, errNotPlain) {
+			return a, at, otherErr
+		}
+		return a, offset, err // it was meant to be a path
 	}
 	slot := slices.Index(scope, name)
 	if slot < 0 {
-		return a, 0, fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(scope, ", "), suggest(name, scope))
+		known := slices.DeleteFunc(slices.Clone(scope), func(n string) bool { return n == "" })
+		return a, 0, fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(known, ", "), suggest(name, known))
 	}
 	return alternative{slot: slot, path: path}, 0, nil
 }
 
-var errNotPlain = fmt.Errorf("not a plain path: this version reads a name followed by .field, [\"key\"], [0] or [key=value] (CEL is not available)")
+// compute compiles what is no plain path.
+func compute(src string, scope names, other expressions) (a alternative, offset int, err error) {
+	if other == nil {
+		return a, 0, errNotPlain
+	}
+	a.computed, err = other(src, scope)
+	var at interface{ At() int }
+	if errors.As(err, &at) {
+		offset = at.At()
+	}
+	return a, offset, err
+}
+
+var errNotPlain = errors.New("not a plain path: a name followed by .field, [\"key\"], [0] or [key=value]")
 
 // parseLiteral parses a CEL literal: a quoted string without escapes, a number,
 // true or false.

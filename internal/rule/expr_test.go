@@ -97,7 +97,7 @@ _under_1: score
 }
 
 func TestExpressionErrors(t *testing.T) {
-	const notPlain = `not a plain path: this version reads a name followed by .field, ["key"], [0] or [key=value] (CEL is not available)`
+	const notPlain = `not a plain path: a name followed by .field, ["key"], [0] or [key=value]`
 	f := func(expression, text, want string) {
 		t.Helper()
 		checkFindings(t, doc("{name: m, value: "+expression+"}"), `metric "m": expression `+strconv.Quote(text)+": "+want)

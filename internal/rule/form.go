@@ -12,8 +12,9 @@ import (
 // form is a compiled metric in the new form.
 type form struct {
 	typ      metric.Type
+	info     *Metric
 	scopes   []scope
-	vars     int // how many variables there are
+	names    names
 	labels   []label
 	byDepth  [][]int // the labels that are known once scope i has been entered
 	spreads  []spread
@@ -21,7 +22,9 @@ type form struct {
 	valueMap map[string]float64
 	fallback *float64
 	states   []string
-	state    int // index of the state label
+	state    int  // index of the state label
+	age      expr // instead of value
+	of       expr // the state whose changes count, instead of value
 }
 
 // scope is a compiled forEach entry.
@@ -29,6 +32,7 @@ type scope struct {
 	slot, key, index int // variables; 0 where there is none
 	in, where        expr
 	one              bool
+	join             *join // instead of in
 }
 
 // label is one label of a form: either one that the resource's metrics share
@@ -45,38 +49,50 @@ type spread struct {
 	allow, deny []string
 }
 
-// form compiles a metric in the new form.
-func (c *compiler) form(r Reporter, outer []boundLabel, m *metricSpec) *form {
-	f := &form{typ: m.typ, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
-	scope := slices.Clone(baseNames)
-	depths := []int{0, 0}
+// form compiles a metric in the new form. scope are the names that the resource
+// has; what it shares with other metrics is outer.
+func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *Metric) *form {
+	f := &form{typ: m.typ, info: info, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
+	scope := slices.Clone(rules.names)
+	depths := make([]int, len(scope))
 	for i := range m.forEach {
 		s := &m.forEach[i]
-		compiled := f.scope(r, s, &scope)
+		compiled := c.scope(r, rules, s, &scope)
 		for len(depths) < len(scope) {
 			depths = append(depths, i+1)
 		}
-		compiled.where = r.compile(s.where, scope)
+		compiled.where = c.compile(r, s.where, scope)
 		f.scopes = append(f.scopes, compiled)
 	}
-	f.vars = len(scope)
-	f.bindLabels(r, outer, m, scope)
-	f.byDepth = make([][]int, len(f.scopes)+1)
-	for i, l := range f.labels {
-		if l.outer < 0 && i != f.state {
-			d := 0
-			for _, a := range l.value {
-				d = max(d, depths[a.slot])
-			}
-			f.byDepth[d] = append(f.byDepth[d], i)
-		}
-	}
+	f.names = scope
+	c.bindLabels(r, rules.outer, m, f, scope)
+	c.derive(r, m, f, rules.outer, scope)
+	f.placeLabels(depths)
 	for i := range m.spread {
 		s := &m.spread[i]
-		f.spreads = append(f.spreads, spread{r.compile(s.from, scope), s.prefix, s.allow, s.deny})
+		f.spreads = append(f.spreads, spread{c.compile(r, s.from, scope), s.prefix, s.allow, s.deny})
 	}
-	f.value = r.compile(m.value, scope)
+	f.value = c.compile(r, m.value, scope)
+	if f.typ == metric.StateSet {
+		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
+	}
+	r.checkLimits(m.limits, f)
 	return f
+}
+
+// placeLabels finds out where each label is known.
+func (f *form) placeLabels(depths []int) {
+	f.byDepth = make([][]int, len(f.scopes)+1)
+	for i, l := range f.labels {
+		if l.outer >= 0 || len(l.value) == 0 { // shared, or the label of a state
+			continue
+		}
+		d := 0
+		for _, slot := range l.value.reads() {
+			d = max(d, depths[slot])
+		}
+		f.byDepth[d] = append(f.byDepth[d], i)
+	}
 }
 
 // identifies reports whether a label of a metric is the object's name or its
@@ -114,31 +130,24 @@ func anyNode(n *yaml.Node, holds func(*yaml.Node) bool) bool {
 	return holds(n) || slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return anyNode(c, holds) })
 }
 
-// scope declares the names of a forEach entry. Its "in" sees only the names
-// before it.
-func (f *form) scope(r Reporter, s *scopeSpec, scope *names) scope {
-	compiled := compiledScope(r.compile(s.in, *scope), s.one)
-	declare := func(name string) int {
-		switch {
-		case name == "":
-			return 0
-		case identifier(name) != len(name):
-			r.Errorf(s.pos, "scope name %q does not match [a-zA-Z_][a-zA-Z0-9_]*", name)
-		case slices.Contains(*scope, name):
-			r.Errorf(s.pos, "the name %q is taken already", name)
-		}
-		*scope = append(*scope, name)
-		return len(*scope) - 1
+// scope compiles a forEach entry and declares its names. Its "in" sees only the
+// names before it.
+func (c *compiler) scope(r Reporter, rules *resourceRules, s *scopeSpec, scope *names) scope {
+	compiled := newScope(c.compile(r, s.in, *scope), s.one)
+	if s.lookup != nil {
+		j := c.join(r, rules, s.lookup, scope)
+		compiled.join, compiled.slot = &j, j.slot
+		return compiled
 	}
-	compiled.slot, compiled.key, compiled.index = declare(s.as), declare(s.key), declare(s.index)
+	compiled.slot, compiled.key, compiled.index = r.declare(s.pos, s.as, scope), r.declare(s.pos, s.key, scope), r.declare(s.pos, s.index, scope)
 	return compiled
 }
 
-func compiledScope(in expr, one bool) scope { return scope{in: in, one: one} }
+func newScope(in expr, one bool) scope { return scope{in: in, one: one} }
 
 // bindLabels puts the metric's labels together: what the resource's metrics
 // share, then its common labels, its labels from paths, its own labels.
-func (f *form) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, scope names) {
+func (c *compiler) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, f *form, scope names) {
 	own := labelTable{}
 	for _, l := range m.commonLabels {
 		own.set(l.name, expr{{literal: l.value}})
@@ -150,7 +159,7 @@ func (f *form) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, scope n
 		}
 		own.addPath(r, l)
 	}
-	own.add(r, m.labels, scope)
+	c.addLabels(own, r, m.labels, scope)
 	if f.typ == metric.StateSet && m.stateLabel != "" {
 		if own[m.stateLabel] != nil {
 			r.Errorf(m.pos, "label %q is the stateLabel", m.stateLabel)
@@ -166,7 +175,4 @@ func (f *form) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, scope n
 		}
 	}
 	slices.SortFunc(f.labels, func(a, b label) int { return strings.Compare(a.name, b.name) })
-	if f.typ == metric.StateSet {
-		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
-	}
 }

@@ -26,18 +26,26 @@ type recorder struct {
 	seen     map[string]bool
 }
 
-func (r *recorder) Sample(family int, labels []metric.Label, value float64) {
+func (r *recorder) Sample(m *rule.Metric, labels []metric.Label, value float64) {
 	r.t.Helper()
-	d := r.families[family]
+	d := r.families[m.Family]
 	series := string(exposition.AppendSample(nil, d.Name, labels, 0))
-	if r.seen[series] {
+	if r.seen[series] && m.Aggregate == nil {
 		r.t.Errorf("the series is there twice: %s", series)
 	}
 	r.seen[series] = true
+	if d.Type == metric.GaugeHistogram {
+		d.Type = metric.Gauge // of which this is one value
+	}
 	if err := (metric.Sample{Labels: labels, Value: value}).Validate(d.Type); err != nil {
 		r.t.Errorf("invalid sample of %s: %v", d.Name, err)
 	}
 	r.samples = append(r.samples, string(exposition.AppendSample(nil, d.Name, labels, value)))
+}
+
+func (r *recorder) State(m *rule.Metric, labels []metric.Label, state string, since float64) {
+	series := strings.TrimSuffix(string(exposition.AppendSample(nil, r.families[m.Family].Name, labels, since)), "\n")
+	r.samples = append(r.samples, series+" "+state+"\n")
 }
 
 func (r *recorder) Problem(p rule.Problem) {

@@ -29,6 +29,10 @@ type metricSpec struct {
 	fallback   *float64
 	states     []string
 	stateLabel string
+	age        exprSpec
+	aggregate  *aggregateSpec
+	transition *transitionSpec
+	limits     *limitsSpec
 }
 
 // scopeSpec is an entry of forEach.
@@ -37,6 +41,7 @@ type scopeSpec struct {
 	as, key, index string
 	in, where      exprSpec
 	one            bool
+	lookup         *lookupSpec // instead of in
 }
 
 type spreadSpec struct {
@@ -47,6 +52,7 @@ type spreadSpec struct {
 
 var metricTypes = map[string]metric.Type{
 	"gauge": metric.Gauge, "counter": metric.Counter, "info": metric.Info, "stateSet": metric.StateSet,
+	"histogram": metric.Histogram,
 }
 
 func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
@@ -66,7 +72,7 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 		}
 	}
 	before := len(*r.list)
-	r.fields(n, legacy, map[string]func(*yaml.Node){
+	r.Fields(n, legacy, map[string]func(*yaml.Node){
 		"name":    r.Text(&s.name),
 		"help":    r.Text(&s.help),
 		"unit":    r.Text(&s.unit),
@@ -92,7 +98,11 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
 		"errorLogV":      func(*yaml.Node) {}, // errors are counted
 		"each":           func(v *yaml.Node) { s.each = v },
-	}, []string{"age", "aggregate", "limits", "onTransition"})
+		"age":            own(func(v *yaml.Node) { s.age = r.expr(v) }),
+		"aggregate":      own(func(v *yaml.Node) { s.aggregate = r.aggregate(v) }),
+		"onTransition":   own(func(v *yaml.Node) { s.transition = r.transition(v) }),
+		"limits":         func(v *yaml.Node) { s.limits = r.limits(v) },
+	})
 	if (*r.list)[before:].Err() == nil { // else what is missing may just be misspelt
 		r.checkMetric(n, &s)
 	}
@@ -120,8 +130,10 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 		r.Errorf(n, "the metric has no value")
 	case s.typ == metric.StateSet && (s.fallback != nil || s.valueMap != nil):
 		r.Errorf(n, "a stateSet has no default and no valueMap")
-	case s.typ != metric.Info && s.value.empty() && s.fallback == nil:
+	case s.typ != metric.Info && s.value.empty() && s.fallback == nil && s.age.empty() && s.aggregate == nil && s.transition == nil:
 		r.Errorf(n, "the metric has neither a value nor a default")
+	default:
+		r.checkDerived(n, s)
 	}
 }
 
@@ -139,11 +151,9 @@ func repeated(words []string) []string {
 func (r Reporter) metricType(n *yaml.Node) metric.Type {
 	t, ok := metricTypes[n.Value]
 	switch {
-	case n.Value == "histogram":
-		r.Errorf(n, "type histogram is not available in this version")
 	case !ok || n.Kind != yaml.ScalarNode:
-		r.Errorf(n, "unknown type %q: expected gauge, counter, info or stateSet%s", n.Value,
-			suggest(n.Value, []string{"gauge", "counter", "info", "stateSet"}))
+		r.Errorf(n, "unknown type %q: expected gauge, counter, info, stateSet or histogram%s", n.Value,
+			suggest(n.Value, []string{"gauge", "counter", "info", "stateSet", "histogram"}))
 	}
 	return t
 }
@@ -152,14 +162,18 @@ func (r Reporter) scope(n *yaml.Node) scopeSpec {
 	s := scopeSpec{pos: n}
 	r.Fields(n, false, map[string]func(*yaml.Node){
 		"as": r.Text(&s.as), "key": r.Text(&s.key), "index": r.Text(&s.index), "one": r.Bool(&s.one),
-		"in":    func(v *yaml.Node) { s.in = r.expr(v) },
-		"where": func(v *yaml.Node) { s.where = r.expr(v) },
+		"in":     func(v *yaml.Node) { s.in = r.expr(v) },
+		"lookup": func(v *yaml.Node) { found := r.scopeLookup(v, lookup(n, "as")); s.lookup = &found },
+		"where":  func(v *yaml.Node) { s.where = r.expr(v) },
 	})
 	if s.as == "" {
 		r.Errorf(n, "a forEach scope needs a name: as")
 	}
-	if s.in.empty() {
+	switch {
+	case s.lookup == nil && s.in.empty():
 		r.Errorf(n, "a forEach scope needs something to iterate over: in")
+	case s.lookup != nil && (!s.in.empty() || s.key != "" || s.index != "" || s.one):
+		r.Errorf(n, "a forEach scope with lookup is one object: it has no in, key, index and one")
 	}
 	return s
 }

@@ -43,12 +43,6 @@ func kindName(n *yaml.Node) string {
 // Unknown keys are errors, or warnings when lenient; a null value is as good as
 // an absent key.
 func (r Reporter) Fields(n *yaml.Node, lenient bool, known map[string]func(*yaml.Node)) {
-	r.fields(n, lenient, known, nil)
-}
-
-// fields is Fields with words that are part of the language but not of this
-// version.
-func (r Reporter) fields(n *yaml.Node, lenient bool, known map[string]func(*yaml.Node), later []string) {
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
 		r.Errorf(n, "expected a map, found %s", kindName(n))
@@ -60,8 +54,6 @@ func (r Reporter) fields(n *yaml.Node, lenient bool, known map[string]func(*yaml
 		case fn != nil && !isNull(value):
 			fn(value)
 		case fn != nil:
-		case slices.Contains(later, key.Value) && !lenient:
-			r.Errorf(key, "field %q is not available in this version", key.Value)
 		case lenient:
 			r.Warnf(key, "unknown field %q is ignored%s", key.Value, suggest(key.Value, slices.Sorted(maps.Keys(known))))
 		default:

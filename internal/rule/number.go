@@ -29,6 +29,10 @@ func ToNumber(v any) (float64, error) {
 		return x, nil
 	case int:
 		return float64(x), nil
+	case time.Time:
+		return float64(x.Unix()), nil
+	case time.Duration:
+		return x.Seconds(), nil
 	case string:
 		return textToNumber(x)
 	default:
@@ -42,9 +46,9 @@ func textToNumber(s string) (float64, error) {
 		return 1, nil
 	case s == "False", s == "Unknown":
 		return 0, nil
-	case strings.EqualFold(s, "true"), strings.EqualFold(s, "yes"):
+	case isWord(s, "true"), isWord(s, "yes"):
 		return 1, nil
-	case strings.EqualFold(s, "false"), strings.EqualFold(s, "no"), strings.EqualFold(s, "unknown"):
+	case isWord(s, "false"), isWord(s, "no"), isWord(s, "unknown"):
 		return 0, nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
@@ -68,17 +72,25 @@ func textToNumber(s string) (float64, error) {
 	return 0, fmt.Errorf("%q is not a number, a boolean, a time or a quantity", s)
 }
 
+// isWord reports whether s is a word but for the case of its letters. To
+// strings.EqualFold the long s is one too.
+func isWord(s, word string) bool {
+	return strings.EqualFold(s, word) && !strings.Contains(s, "ſ")
+}
+
 // longExponent matches numbers whose exponent has four digits or more. The
 // parser of quantities computes them exactly, for minutes or for ever.
-var longExponent = regexp.MustCompile(`^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([+-]?)[0-9]{4,}$`)
+var longExponent = regexp.MustCompile(`^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([+-]?)0*[1-9][0-9]{3,}$`)
 
 // outOfRange is what a quantity with a long exponent is in the end: infinite, or
-// one nano, the smallest that there is.
+// one nano, the smallest that there is. Zero times infinity is not a number.
 func outOfRange(mantissa, sign string) float64 {
 	m, err := strconv.ParseFloat(mantissa, 64)
 	switch {
-	case err != nil || m == 0:
+	case err != nil || m == 0 && sign == "-":
 		return 0
+	case m == 0:
+		return math.NaN()
 	case sign == "-":
 		return math.Copysign(1e-9, m)
 	default:
@@ -87,9 +99,9 @@ func outOfRange(mantissa, sign string) float64 {
 }
 
 // mayBeQuantity keeps long texts, and such as are none at first sight, away from
-// the parser of quantities.
+// the parser of quantities. To that parser a unit alone is zero: "m", "Ki".
 func mayBeQuantity(s string) bool {
-	return s != "" && len(s) <= 64 && strings.Contains("+-.0123456789", s[:1])
+	return s != "" && len(s) <= 64 && strings.Contains("+-.0123456789eEnumkKMGTP", s[:1])
 }
 
 func isDigits(s string) bool {
@@ -127,6 +139,10 @@ func text(v any) (s string, ok bool) {
 		return strconv.Itoa(x), true
 	case float64:
 		return strconv.FormatFloat(x, 'g', -1, 64), true
+	case time.Time:
+		return x.UTC().Format(time.RFC3339), true
+	case time.Duration:
+		return x.String(), true
 	default:
 		return "", false
 	}

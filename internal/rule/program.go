@@ -16,7 +16,7 @@ func (s *Set) Labels(family int) (labels []string, spread bool) {
 	for _, r := range s.resources {
 		for i := range r.metrics {
 			f, ok := r.metrics[i].eval.(*form)
-			if !ok || r.metrics[i].family != family {
+			if !ok || r.metrics[i].info.Family != family {
 				continue
 			}
 			spread = spread || len(f.spreads) > 0
@@ -29,66 +29,140 @@ func (s *Set) Labels(family int) (labels []string, spread bool) {
 	return slices.Compact(labels), spread
 }
 
-// Kinds returns what the resources of the set ask for, each once, in rule
+// Kinds returns the kinds that resources of the set name, each once, in rule
 // order. A kind may be "*", for every kind of the group; an empty version
-// stands for the best one that is served.
+// stands for the best one that is served. Kinds that are discovered or looked
+// up are not among them.
 func (s *Set) Kinds() []GVK {
 	var out []GVK
 	for _, r := range s.resources {
-		if !slices.Contains(out, r.gvk) && len(r.metrics) > 0 {
+		if r.discover == nil && !slices.Contains(out, r.gvk) && len(r.metrics) > 0 {
 			out = append(out, r.gvk)
 		}
 	}
 	return out
 }
 
-// Program is what a set has to say about one kind of object.
+// Needs says what a source must find out about kinds before it can ask for
+// their programs.
+type Needs struct {
+	// Core says that kinds of the core group are asked for.
+	Core bool
+	// Labels and Fields say that [Served] must have Labels and Has.
+	Labels, Fields bool
+	// Lookups says that objects are looked up by what other objects say.
+	Lookups bool
+}
+
+// Needs returns what the set asks of a source.
+func (s *Set) Needs() Needs {
+	var n Needs
+	for _, r := range s.resources {
+		if d := r.discover; d != nil {
+			n.Core = n.Core || !d.hasGroups || matchAny(d.groups, "")
+			n.Labels = n.Labels || len(d.labels) > 0
+			n.Fields = n.Fields || len(d.having) > 0
+		} else {
+			n.Core = n.Core || r.gvk.Group == ""
+		}
+		n.Core = n.Core || slices.ContainsFunc(r.targets, func(t GVK) bool { return t.Group == "" })
+		n.Lookups = n.Lookups || r.joins
+	}
+	return n
+}
+
+// Program is what a set has to say about some objects of one kind.
 type Program struct {
 	gvk       GVK
 	gvkValue  map[string]any
+	selection Selection
 	resources []*resourceRules
 	families  []int
 	documents []string
 	vars      int
 	order     int
+	joins     bool
+	target    bool
+	limited   bool
 }
 
-// Program returns the program for objects of a group, version and kind. best
-// says that the version is the best served one, so that rules without a version
-// apply. It returns nil when no rule applies.
-func (s *Set) Program(gvk GVK, best bool) *Program {
-	p := &Program{
-		gvk:      gvk,
-		gvkValue: map[string]any{"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind},
-		vars:     firstScope,
+// Programs returns the programs for a kind, one for each selection of its
+// objects, in rule order. A kind that others look up has a program for all of
+// its objects.
+func (s *Set) Programs(k Served) []*Program {
+	var out []*Program
+	program := func(order int, selection Selection) *Program {
+		i := slices.IndexFunc(out, func(p *Program) bool { return p.selection == selection })
+		if i < 0 {
+			i = len(out)
+			out = append(out, newProgram(k.GVK, order, selection))
+		}
+		return out[i]
 	}
+	wanted := k.Wanted && k.Best
 	for i, r := range s.resources {
-		kind := r.gvk.Kind == "*" || r.gvk.Kind == gvk.Kind
-		version := r.gvk.Version == gvk.Version || r.gvk.Version == "" && best
-		if r.gvk.Group != gvk.Group || !kind || !version || len(r.metrics) == 0 {
-			continue
+		if len(r.metrics) > 0 && r.matches(&k) {
+			program(i, r.selection).add(r)
 		}
-		if len(p.resources) == 0 {
-			p.order = i
-		}
-		p.resources = append(p.resources, r)
-		p.documents = append(p.documents, r.document)
-		for i := range r.metrics {
-			p.families = append(p.families, r.metrics[i].family)
-			if f, ok := r.metrics[i].eval.(*form); ok {
-				p.vars = max(p.vars, f.vars)
-			}
+		wanted = wanted || k.Best && slices.Contains(r.targets, GVK{Group: k.Group, Kind: k.Kind})
+	}
+	if wanted {
+		program(len(s.resources), Selection{}).target = true
+	}
+	for _, p := range out {
+		p.finish()
+	}
+	return out
+}
+
+// Program returns the program for all objects of a kind, or nil when no rule
+// applies. best says that the version is the best served one.
+func (s *Set) Program(gvk GVK, best bool) *Program {
+	for _, p := range s.Programs(Served{GVK: gvk, Best: best}) {
+		if p.selection == (Selection{}) {
+			return p
 		}
 	}
-	if len(p.resources) == 0 {
-		return nil
+	return nil
+}
+
+func newProgram(gvk GVK, order int, selection Selection) *Program {
+	return &Program{
+		gvk: gvk, order: order, selection: selection, vars: firstScope,
+		gvkValue: map[string]any{"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind},
 	}
+}
+
+// add makes the program evaluate a resource's rules.
+func (p *Program) add(r *resourceRules) {
+	p.resources = append(p.resources, r)
+	p.documents = append(p.documents, r.document)
+	p.joins = p.joins || r.joins
+	p.vars = max(p.vars, len(r.names))
+	for i := range r.metrics {
+		p.families = append(p.families, r.metrics[i].info.Family)
+		p.limited = p.limited || len(r.metrics[i].info.Limits) > 0
+		if f, ok := r.metrics[i].eval.(*form); ok {
+			p.vars = max(p.vars, len(f.names))
+		}
+	}
+}
+
+func (p *Program) finish() {
 	slices.Sort(p.families)
 	p.families = slices.Compact(p.families)
 	slices.Sort(p.documents)
 	p.documents = slices.Compact(p.documents)
-	return p
 }
+
+// Selection returns which objects of the kind the program is for.
+func (p *Program) Selection() Selection { return p.selection }
+
+// Joins reports whether the program looks up other objects.
+func (p *Program) Joins() bool { return p.joins }
+
+// Target reports whether other objects look up those of the program.
+func (p *Program) Target() bool { return p.target }
 
 // GVK returns the kind that the program is for, with its version.
 func (p *Program) GVK() GVK { return p.gvk }
@@ -115,3 +189,19 @@ func (s *Set) Documents() []string {
 	}
 	return out
 }
+
+// Shape returns what the metrics of a family have in common: whether they are
+// ages, aggregates or transitions.
+func (s *Set) Shape(family int) *Metric {
+	for _, r := range s.resources {
+		for i := range r.metrics {
+			if r.metrics[i].info.Family == family {
+				return r.metrics[i].info
+			}
+		}
+	}
+	return &Metric{}
+}
+
+// Limited reports whether a limit counts over all objects.
+func (p *Program) Limited() bool { return p.limited }

@@ -2,19 +2,25 @@ package rule
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // emit gives the samples of the innermost scope.
 func (f *form) emit(c *Context) {
-	switch f.typ {
-	case metric.Info:
+	switch {
+	case f.typ == metric.Info:
 		f.emitLabels(c, 1)
-	case metric.StateSet:
+	case f.typ == metric.StateSet:
 		f.emitStates(c)
+	case f.info.Transition != nil:
+		f.emitState(c)
+	case f.info.Aggregate != nil && f.info.Aggregate.Op == OpCount && len(f.age) == 0:
+		f.emitCounted(c)
 	default:
 		if v, ok := f.number(c); ok {
 			f.emitLabels(c, v)
@@ -24,19 +30,81 @@ func (f *form) emit(c *Context) {
 
 // number evaluates the value.
 func (f *form) number(c *Context) (float64, bool) {
-	v := f.value.eval(c.vars)
-	if v == nil && f.fallback == nil {
+	value, convert := f.value, f.convert
+	if len(f.age) > 0 {
+		value, convert = f.age, toTime
+	}
+	v, err := value.eval(c)
+	if err == nil && v == nil && f.fallback == nil {
 		return 0, false
 	}
-	n, err := f.convert(v)
+	var n float64
+	if err == nil {
+		n, err = convert(v)
+	}
 	if err == nil && f.typ == metric.Counter && !(n >= 0) {
 		err = fmt.Errorf("a counter cannot be %v", n)
 	}
 	if err != nil {
-		c.Fail(ReasonValue, err)
+		c.fail(ReasonValue, err)
 		return 0, false
 	}
 	return n, true
+}
+
+// toTime returns a time in Unix seconds.
+func toTime(v any) (float64, error) {
+	switch x := v.(type) {
+	case time.Time:
+		return unixSeconds(x), nil
+	case int64:
+		return float64(x), nil
+	case float64:
+		return x, nil
+	case string:
+		if t, err := time.Parse(time.RFC3339, x); err == nil {
+			return unixSeconds(t), nil
+		}
+		return 0, fmt.Errorf("%q is not a time such as 2026-05-16T16:17:38Z", x)
+	default:
+		return 0, fmt.Errorf("%s is not a time", typeName(v))
+	}
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
+
+// emitCounted gives a sample that is to be counted, unless the metric has a
+// value that does not hold.
+func (f *form) emitCounted(c *Context) {
+	if len(f.value) > 0 {
+		v, err := f.value.eval(c)
+		if err != nil {
+			c.fail(ReasonValue, err)
+		}
+		if err != nil || !holds(v) {
+			return
+		}
+	}
+	f.emitLabels(c, 1)
+}
+
+// emitState gives the state whose changes count.
+func (f *form) emitState(c *Context) {
+	state, err := c.label(f.of)
+	since := math.NaN()
+	if err == nil && len(f.age) > 0 {
+		var v any
+		if v, err = f.age.eval(c); v != nil {
+			since, err = toTime(v)
+		}
+	}
+	if err != nil {
+		c.fail(ReasonState, err)
+		return
+	}
+	if labels := f.labelSet(c); state != "" && (len(f.info.Limits) == 0 || c.withinLabels(labels)) {
+		c.sink.State(f.info, labels, state, since)
+	}
 }
 
 // convert makes a number of the value; of nil, the default.
@@ -63,13 +131,9 @@ func (f *form) convert(v any) (float64, error) {
 // emitStates gives a sample for each listed state, and one for a current state
 // that is not listed.
 func (f *form) emitStates(c *Context) {
-	v := f.value.eval(c.vars)
-	if v == nil {
-		return
-	}
-	current, err := c.text(v)
+	current, err := c.label(f.value)
 	if err != nil {
-		c.Fail(ReasonState, err)
+		c.fail(ReasonState, err)
 		return
 	}
 	if current == "" {
@@ -92,8 +156,11 @@ func (f *form) emitStates(c *Context) {
 	}
 }
 
-// emitLabels puts the label set together and emits it.
-func (f *form) emitLabels(c *Context, value float64) {
+// emitLabels emits a sample with the current label set.
+func (f *form) emitLabels(c *Context, value float64) { c.Emit(f.labelSet(c), value) }
+
+// labelSet puts the label set together.
+func (f *form) labelSet(c *Context) []metric.Label {
 	labels := c.labels[:0]
 	for i := range f.labels {
 		if c.values[i] != "" {
@@ -107,18 +174,21 @@ func (f *form) emitLabels(c *Context, value float64) {
 		metric.SortLabels(labels)
 	}
 	c.labels = labels
-	c.Emit(labels, value)
+	return labels
 }
 
 // append adds a label for each key of the spread's map. A name that two keys
 // give, or that the rule names elsewhere, gets a number, in key order: labels
 // of an object can take no other label's place.
 func (s *spread) append(c *Context, f *form, labels []metric.Label) []metric.Label {
-	v := s.from.eval(c.vars)
+	v, err := s.from.eval(c)
 	from, ok := v.(map[string]any)
 	if !ok {
 		if v != nil {
-			c.Fail(ReasonLabel, fmt.Errorf("spread: %s is not a map", typeName(v)))
+			err = fmt.Errorf("%s is not a map", typeName(v))
+		}
+		if err != nil {
+			c.fail(ReasonLabel, fmt.Errorf("spread: %w", err))
 		}
 		return labels
 	}

@@ -35,6 +35,14 @@ type ClusterConfig struct {
 	Poll time.Duration
 	// Cache is how long Scrape serves the last answer before it asks again.
 	Cache time.Duration
+	// Namespaces are the only ones to read, each on its own, so that
+	// permissions for them are enough. Kinds outside of namespaces are read
+	// all the same.
+	Namespaces []string
+	// NamespacesDenylist are namespaces not to read, when Namespaces is empty.
+	NamespacesDenylist []string
+	// APIServerCache makes Scrape take what the API server has in its cache.
+	APIServerCache bool
 }
 
 // Cluster reads objects from an API server. Use either [Cluster.Watch] or
@@ -45,11 +53,13 @@ type Cluster struct {
 	objects    dynamic.Interface
 	metadata   metadata.Interface
 	requests   *requestCounter
-	core       bool
+	needs      rule.Needs
+	kinds      kinds
 	poke       chan struct{}
 
-	scraping chan struct{} // holds one token: one Scrape or Discover at a time; guards scraped and last
+	scraping chan struct{} // holds one token: one Scrape or Discover at a time; guards the next three
 	scraped  map[slot]scrapedKind
+	finished time.Time // the end of the last Scrape
 	last     time.Time // of the last Scrape in which all went well
 
 	mu           sync.Mutex
@@ -87,7 +97,8 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	if c.Poll <= 0 {
 		c.Poll = 10 * time.Second
 	}
-	out := &Cluster{ClusterConfig: c, requests: newRequestCounter(), poke: make(chan struct{}, 1), scraping: make(chan struct{}, 1), scraped: make(map[slot]scrapedKind)}
+	out := &Cluster{requests: newRequestCounter()}
+	out.start(c)
 	config := rest.CopyConfig(c.REST)
 	config.QPS = -1 // requests are few, and a scrape must not queue behind itself
 	config.Wrap(out.requests.wrap)
@@ -104,12 +115,26 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	if out.metadata, err = metadata.NewForConfigAndClient(config, client); err != nil {
 		return nil, fmt.Errorf("preparing the client: %w", err)
 	}
-	out.core = slices.ContainsFunc(c.Set.Kinds(), func(k rule.GVK) bool { return k.Group == "" })
 	return out, nil
 }
 
-func (t target) gvr() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: t.gvk.Group, Version: t.gvk.Version, Resource: t.resource}
+// With returns the same cluster for other rules and another store. Clients and
+// counts of requests are shared.
+func (c *Cluster) With(set *rule.Set, s *store.Store) *Cluster {
+	out := &Cluster{objects: c.objects, metadata: c.metadata, requests: c.requests}
+	out.discoverer = c.discoverer.clone()
+	config := c.ClusterConfig
+	config.Set, config.Store = set, s
+	out.start(config)
+	return out
+}
+
+func (c *Cluster) start(config ClusterConfig) {
+	c.ClusterConfig = config
+	c.needs = config.Set.Needs()
+	c.kinds = kinds{documents: make(map[string]document)}
+	c.poke, c.scraping = make(chan struct{}, 1), make(chan struct{}, 1)
+	c.scraped = make(map[slot]scrapedKind)
 }
 
 // requestTimeout ends requests that have no other limit: a server that accepts
@@ -120,7 +145,12 @@ const requestTimeout = 15 * time.Second
 func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	s, changed, err := c.discoverer.discover(ctx, c.core)
+	s, changed, err := c.discoverer.discover(ctx, c.needs.Core || c.wantsCore())
+	if err == nil && (c.needs.Labels || c.needs.Fields) {
+		var learned bool
+		learned, err = c.learn(ctx, s)
+		changed = changed || learned
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil && (c.discoveryErr == nil || c.discoveryErr.Error() != err.Error()) {
@@ -129,6 +159,11 @@ func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 	c.discovered = c.discovered || err == nil
 	c.discoveryErr = err
 	return s, changed, err
+}
+
+// wantsCore reports whether an object of the core group has been looked up.
+func (c *Cluster) wantsCore() bool {
+	return slices.ContainsFunc(c.Store.Wanted(), func(k rule.GVK) bool { return k.Group == "" })
 }
 
 // Discovered reports why it is not known yet what the cluster serves.

@@ -15,8 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-
-	"github.com/kubevitals/kubevitals/internal/rule"
 )
 
 // served is what a cluster serves: for each group and kind its versions, best
@@ -31,6 +29,8 @@ type servedKind struct {
 	version    string
 	resource   string
 	namespaced bool
+	watchable  bool
+	categories []string
 }
 
 // aggregated asks for all groups in one response. Kubernetes gives it since
@@ -55,6 +55,11 @@ func newDiscoverer(config *rest.Config, client *http.Client) (*discoverer, error
 		client: client, host: host,
 		etags: make(map[string]string), lists: make(map[string]*apidiscoveryv2.APIGroupDiscoveryList),
 	}, nil
+}
+
+// clone returns a discoverer of the same cluster that has not asked yet.
+func (d *discoverer) clone() *discoverer {
+	return &discoverer{client: d.client, host: d.host, etags: make(map[string]string), lists: make(map[string]*apidiscoveryv2.APIGroupDiscoveryList)}
 }
 
 // discover returns what is served, with one conditional GET. changed is false
@@ -122,25 +127,13 @@ func (s served) add(list *apidiscoveryv2.APIGroupDiscoveryList) {
 					continue
 				}
 				key := groupKind{group.Name, r.ResponseKind.Kind}
-				s[key] = append(s[key], servedKind{version.Version, r.Resource, r.Scope == apidiscoveryv2.ScopeNamespace})
+				s[key] = append(s[key], servedKind{
+					version: version.Version, resource: r.Resource, namespaced: r.Scope == apidiscoveryv2.ScopeNamespace,
+					watchable: slices.Contains(r.Verbs, "watch"), categories: r.Categories,
+				})
 			}
 		}
 	}
-}
-
-// target is a kind that is to be collected.
-type target struct {
-	// slot stays the same when the best version changes.
-	slot       slot
-	gvk        rule.GVK
-	resource   string
-	namespaced bool
-	program    *rule.Program
-}
-
-type slot struct {
-	groupKind
-	version string // empty for the best one
 }
 
 // missingLimit is how long a kind may be missing in discovery before it counts
@@ -156,7 +149,7 @@ func (c *Cluster) gone(ctx context.Context, t target, missing time.Time) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := c.objects.Resource(t.gvr()).List(ctx, metav1.ListOptions{Limit: 1})
+	_, err := t.client(c.objects).List(ctx, metav1.ListOptions{Limit: 1})
 	return apierrors.IsNotFound(err)
 }
 
@@ -164,46 +157,9 @@ func (c *Cluster) gone(ctx context.Context, t target, missing time.Time) bool {
 // slot by now: its version has become the best one.
 func superseded(t target, targets map[slot]target) bool {
 	for _, other := range targets {
-		if other.gvk == t.gvk {
+		if other.gvk == t.gvk && other.slot.selection == t.slot.selection && other.slot.namespace == t.slot.namespace {
 			return true
 		}
 	}
 	return false
-}
-
-// same reports whether two targets of a slot are collected alike.
-func (t target) same(other target) bool {
-	return t.gvk == other.gvk && t.resource == other.resource && t.namespaced == other.namespaced
-}
-
-// targets returns what a set asks for and the cluster serves, each version of a
-// kind once.
-func (s served) targets(set *rule.Set) map[slot]target {
-	out := make(map[slot]target)
-	for _, want := range set.Kinds() {
-		for key, versions := range s {
-			if key.group != want.Group || want.Kind != "*" && key.kind != want.Kind {
-				continue
-			}
-			for i, v := range versions {
-				best := i == 0
-				if want.Version != v.version && (want.Version != "" || !best) {
-					continue
-				}
-				t := target{
-					slot:     slot{groupKind: key},
-					gvk:      rule.GVK{Group: key.group, Version: v.version, Kind: key.kind},
-					resource: v.resource, namespaced: v.namespaced,
-				}
-				if !best {
-					t.slot.version = v.version
-				}
-				if _, known := out[t.slot]; !known {
-					t.program = set.Program(t.gvk, best)
-					out[t.slot] = t
-				}
-			}
-		}
-	}
-	return out
 }

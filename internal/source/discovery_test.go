@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/store"
 )
 
 // group makes a group of a discovery document; a kind is written as
@@ -45,7 +46,7 @@ func TestTargets(t *testing.T) {
 	f := func(want string, kinds ...string) {
 		t.Helper()
 		var got []string
-		for _, target := range s.targets(setOf(t, kinds...)) {
+		for _, target := range clusterOf(setOf(t, kinds...)).targets(s) {
 			got = append(got, fmt.Sprintf("%s/%s/%s", target.gvk.Group, target.gvk.Version, target.resource))
 		}
 		slices.Sort(got)
@@ -64,6 +65,10 @@ func TestTargets(t *testing.T) {
 	f("", "{group: a.io, kind: Review}")
 	f("a.io/v1/olds a.io/v2/bars a.io/v2/foos", `{group: a.io, kind: "*"}`)
 	f("a.io/v2/foos b.io/v1alpha1/foos", "{group: a.io, kind: Foo}", "{group: b.io, kind: Foo}")
+}
+
+func clusterOf(set *rule.Set) *Cluster {
+	return &Cluster{ClusterConfig: ClusterConfig{Set: set, Store: store.New(set, store.Options{})}}
 }
 
 func setOf(t *testing.T, kinds ...string) *rule.Set {
@@ -89,7 +94,7 @@ func TestSuperseded(t *testing.T) {
 	targets := func(kinds ...string) map[slot]target {
 		s := make(served)
 		s.add(&apidiscoveryv2.APIGroupDiscoveryList{Items: []apidiscoveryv2.APIGroupDiscovery{group("a.io", kinds...)}})
-		return s.targets(setOf(t, "{group: a.io, kind: Foo}", "{group: a.io, kind: Foo, version: v1beta1}"))
+		return clusterOf(setOf(t, "{group: a.io, kind: Foo}", "{group: a.io, kind: Foo, version: v1beta1}")).targets(s)
 	}
 	both, old, none := targets("v1/Foo", "v1beta1/Foo"), targets("v1beta1/Foo"), targets("v1/Other")
 	if len(both) != 2 || len(old) != 1 {

@@ -28,13 +28,16 @@ type Files struct {
 	Set   *rule.Set
 	Store *store.Store
 	Log   *slog.Logger
+	// Namespaces and NamespacesDenylist are those of [ClusterConfig].
+	Namespaces, NamespacesDenylist []string
 
 	good map[string][]map[string]any // objects by file, of Load only
 
-	mu    sync.Mutex
-	kinds map[rule.GVK]*store.Kind
-	err   error
-	other map[rule.GVK]int // objects without a rule
+	mu     sync.Mutex
+	kinds  map[part]*store.Kind
+	wanted int // kinds that the store had looked up
+	err    error
+	other  map[rule.GVK]int // objects without a rule
 }
 
 // Load reads all files and makes the store hold what is in them. An error says
@@ -74,35 +77,62 @@ func (f *Files) read(file string) ([]map[string]any, error) {
 	return readFile(file, f.Stdin)
 }
 
+// part is some objects of a kind: those of one selection.
+type part struct {
+	gvk       rule.GVK
+	selection rule.Selection
+}
+
 // Put makes the store hold exactly these objects.
 func (f *Files) Put(objects []map[string]any, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.kinds == nil {
-		f.kinds = make(map[rule.GVK]*store.Kind)
+		f.kinds = make(map[part]*store.Kind)
 	}
-	byKind := make(map[rule.GVK][]map[string]any)
-	for _, o := range objects {
-		gvk := gvkOf(o)
-		byKind[gvk] = append(byKind[gvk], o)
+	manifests := f.sort(objects)
+	done := make(map[part]bool)
+	for range maxRounds {
+		f.put(manifests, done, took)
+		if len(f.Store.Wanted()) == f.wanted {
+			break
+		}
+		f.wanted = len(f.Store.Wanted())
 	}
-	for gvk, kind := range f.kinds {
-		if byKind[gvk] == nil {
+	for p, kind := range f.kinds {
+		if !done[p] {
 			kind.Remove()
-			delete(f.kinds, gvk)
+			delete(f.kinds, p)
 		}
 	}
 	f.other = make(map[rule.GVK]int)
-	for gvk, objects := range byKind {
-		program := f.Set.Program(gvk, true)
-		if program == nil {
-			f.other[gvk] = len(objects)
-			continue
+	for gvk, m := range manifests {
+		if !m.used {
+			f.other[gvk] = len(m.objects)
 		}
-		if f.kinds[gvk] == nil {
-			f.kinds[gvk] = f.Store.Kind(program)
+	}
+}
+
+// put hands kinds to the store whose programs are not done yet.
+func (f *Files) put(manifests map[rule.GVK]*manifest, done map[part]bool, took time.Duration) {
+	wanted := f.Store.Wanted()
+	for gvk, m := range manifests {
+		served := m.served(gvk)
+		served.Wanted = slices.Contains(wanted, rule.GVK{Group: gvk.Group, Kind: gvk.Kind})
+		for _, program := range f.Set.Programs(served) {
+			m.used = true
+			p := part{gvk, program.Selection()}
+			kind := f.kinds[p]
+			if done[p] && kind.Target() == program.Target() {
+				continue
+			}
+			done[p] = true
+			if kind == nil {
+				kind = f.Store.Kind(program)
+				f.kinds[p] = kind
+			}
+			kind.Replace(program, m.selected(p.selection), took)
 		}
-		f.kinds[gvk].Replace(program, objects, took)
 	}
 }
 

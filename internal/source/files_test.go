@@ -14,7 +14,7 @@ import (
 func TestFilesKeepWhatWasGood(t *testing.T) {
 	dir := t.TempDir()
 	set := setOf(t, "{group: a.io, kind: Foo}", "{group: a.io, kind: Bar}")
-	s := store.New(set.Families(), slog.New(slog.DiscardHandler))
+	s := store.New(set, store.Options{})
 	f := &Files{Paths: []string{dir}, Set: set, Store: s, Log: slog.New(slog.DiscardHandler)}
 	put := func(name, text string) {
 		t.Helper()
@@ -53,7 +53,7 @@ func TestFilesKeepWhatWasGood(t *testing.T) {
 
 func TestFilesReadStdinOnce(t *testing.T) {
 	set := setOf(t, "{group: a.io, kind: Foo}")
-	s := store.New(set.Families(), slog.New(slog.DiscardHandler))
+	s := store.New(set, store.Options{})
 	f := &Files{
 		Paths: []string{"-"}, Stdin: strings.NewReader("{apiVersion: a.io/v1, kind: Foo, v: 1}\n---\n{apiVersion: v1, kind: Pod}"),
 		Set: set, Store: s, Log: slog.New(slog.DiscardHandler),

@@ -32,10 +32,15 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/5))
 		defer cancel()
 	}
+	arrived := time.Now()
 	if !c.lock(ctx) {
 		return
 	}
 	defer c.unlock()
+	if c.finished.After(arrived) {
+		return // it was under way already: both get its answer
+	}
+	defer func() { c.finished = time.Now() }()
 	if c.Cache > 0 && !c.last.IsZero() && time.Since(c.last) < c.Cache {
 		return
 	}
@@ -47,10 +52,44 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		}
 		return
 	}
-	c.follow(ctx, s.targets(c.Set))
+	well := true
+	listed := make(map[slot]bool)
+	for range maxRounds {
+		c.follow(ctx, c.targets(s))
+		well = c.listAll(ctx, listed) && well
+		if !c.needs.Lookups || !c.wantsMore() {
+			break
+		}
+	}
+	if well {
+		c.last = began
+	}
+}
+
+// maxRounds bounds how often a scrape lists kinds that only the objects of the
+// round before have named.
+const maxRounds = 4
+
+// wantsMore reports whether objects have looked up kinds for the first time.
+func (c *Cluster) wantsMore() bool {
+	select {
+	case <-c.Store.WantedChanged():
+		return true
+	default:
+		return false
+	}
+}
+
+// listAll lists the kinds that are not listed yet, all at once, and returns
+// whether that went well.
+func (c *Cluster) listAll(ctx context.Context, listed map[slot]bool) bool {
 	var failed atomic.Bool
 	var wg sync.WaitGroup
-	for _, k := range c.scraped {
+	for slot, k := range c.scraped {
+		if listed[slot] {
+			continue
+		}
+		listed[slot] = true
 		wg.Go(func() {
 			if !c.list(ctx, k) {
 				failed.Store(true)
@@ -58,9 +97,7 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	if !failed.Load() {
-		c.last = began
-	}
+	return !failed.Load()
 }
 
 // lock waits for its turn, or for the end of ctx.
@@ -121,7 +158,12 @@ func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
 // list lists a kind, and returns whether that went well.
 func (c *Cluster) list(ctx context.Context, k scrapedKind) bool {
 	start := time.Now()
-	list, err := c.objects.Resource(k.gvr()).List(ctx, metav1.ListOptions{})
+	var opts metav1.ListOptions
+	k.selectors(&opts)
+	if c.APIServerCache {
+		opts.ResourceVersion = "0"
+	}
+	list, err := k.client(c.objects).List(ctx, opts)
 	if err != nil {
 		k.kind.Lost(reasonOf(err), err)
 		return false

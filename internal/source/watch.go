@@ -38,7 +38,7 @@ func (c *Cluster) Watch(ctx context.Context) error {
 	for {
 		s, changed, err := c.discover(ctx)
 		if err == nil && (changed || !settled) {
-			settled = c.reconcile(ctx, watchers, s.targets(c.Set))
+			settled = c.reconcile(ctx, watchers, c.targets(s))
 		}
 		pause := c.Poll
 		switch {
@@ -53,6 +53,8 @@ func (c *Cluster) Watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
+		case <-c.Store.WantedChanged():
+			settled = false // as far as is known now
 		case <-c.poke:
 			// Discovery lags behind the CRD by a moment, and many may come at once.
 			soon = []time.Duration{500 * time.Millisecond, 2 * time.Second, 5 * time.Second}
@@ -128,6 +130,13 @@ type watcher struct {
 func (w *watcher) start(ctx context.Context) {
 	ctx, w.cancel = context.WithCancel(ctx)
 	w.done = make(chan struct{})
+	if !w.watchable {
+		go func() {
+			defer close(w.done)
+			w.poll(ctx)
+		}()
+		return
+	}
 	reflector := cache.NewReflectorWithOptions(w.listWatch(), &unstructured.Unstructured{}, w, cache.ReflectorOptions{
 		Name:            w.gvk.String(),
 		TypeDescription: w.gvk.String(),
@@ -145,10 +154,11 @@ func (w *watcher) stop() {
 }
 
 func (w *watcher) listWatch() cache.ListerWatcher {
-	client := w.cluster.objects.Resource(w.gvr())
+	client := w.client(w.cluster.objects)
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			w.began = time.Now()
+			w.selectors(&opts)
 			list, err := client.List(ctx, opts)
 			w.note(ctx, err)
 			return list, err
@@ -157,10 +167,40 @@ func (w *watcher) listWatch() cache.ListerWatcher {
 			if opts.SendInitialEvents != nil {
 				w.began = time.Now()
 			}
+			w.selectors(&opts)
 			events, err := client.Watch(ctx, opts)
 			w.note(ctx, err)
 			return events, err
 		},
+	}
+}
+
+// pollEvery is how often kinds are listed that cannot be watched.
+const pollEvery = 30 * time.Second
+
+// poll lists a kind that cannot be watched, such as those of metrics.k8s.io,
+// again and again.
+func (w *watcher) poll(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		w.began = time.Now()
+		var opts metav1.ListOptions
+		w.selectors(&opts)
+		list, err := w.client(w.cluster.objects).List(ctx, opts)
+		w.note(ctx, err)
+		if err == nil {
+			objects := make([]map[string]any, len(list.Items))
+			for i := range list.Items {
+				objects[i] = list.Items[i].Object
+			}
+			w.kind.Replace(w.program, objects, time.Since(w.began))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // the store's mutex held.
 type family struct {
 	desc    metric.Desc
+	derived derived // instead of everything below, or nil
 	chunks  []chunk
 	view    []exposition.Chunk // of chunks; nil when it must be made anew
 	pending map[object]change  // what is not in the chunks yet
@@ -47,6 +48,9 @@ var seed = maphash.MakeSeed()
 // set gives an object's lines, and returns by how much the number of samples
 // changes, and whether the lines do. No lines remove the object.
 func (f *family) set(o *object, lines []byte, samples uint32) (delta int, changed bool) {
+	if f.derived != nil {
+		return f.derived.set(o, lines, samples)
+	}
 	now := entry{object: o, size: uint32(len(lines)), samples: samples}
 	if len(lines) > 0 {
 		now.hash = maphash.Bytes(seed, lines)

@@ -1,8 +1,7 @@
 package store
 
 import (
-	"context"
-	"log/slog"
+	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -15,27 +14,46 @@ type renderer struct {
 	store   *Store
 	context rule.Context
 	program *rule.Program
-	current objectKey
+	current *object
 	buffers [][]byte
 	samples []uint32
 }
 
-func (r *renderer) init(s *Store) {
+func (r *renderer) init(s *Store, budget time.Duration) {
 	r.store = s
+	r.context.Budget = budget
 	r.buffers = make([][]byte, len(s.families))
 	r.samples = make([]uint32, len(s.families))
 }
 
 // object renders an object, and forgets the one before.
-func (r *renderer) object(p *rule.Program, o map[string]any) {
+func (r *renderer) object(p *rule.Program, obj *object, o map[string]any) {
 	if r.program != nil {
 		for _, f := range r.program.Families() {
 			r.buffers[f] = r.buffers[f][:0]
 			r.samples[f] = 0
 		}
 	}
-	r.program, r.current = p, keyOf(o)
+	r.program, r.current = p, obj
+	if p.Joins() {
+		r.store.joins.forget(obj)
+	}
+	if p.Limited() {
+		r.store.limits.begin(obj)
+		defer r.store.limits.end(obj)
+	}
 	p.Eval(&r.context, o, r)
+}
+
+// Find returns another object.
+func (r *renderer) Find(ref rule.Ref) map[string]any { return r.store.joins.find(r.current, ref) }
+
+// AdmitSeries reports whether there may be one more series.
+func (r *renderer) AdmitSeries(l *rule.Limit) bool { return r.store.limits.AdmitSeries(l) }
+
+// AdmitValue reports whether a label may have a value.
+func (r *renderer) AdmitValue(l *rule.Limit, label, value string) bool {
+	return r.store.limits.AdmitValue(l, label, value)
 }
 
 // lines returns what the object gave for a family. The bytes are valid until
@@ -44,13 +62,24 @@ func (r *renderer) lines(family int) (lines []byte, samples uint32) {
 	return r.buffers[family], r.samples[family]
 }
 
-// Sample appends a line to its family.
-func (r *renderer) Sample(family int, labels []metric.Label, value float64) {
-	r.buffers[family] = exposition.AppendSample(r.buffers[family], r.store.families[family].desc.Name, labels, value)
-	r.samples[family]++
+// Sample appends a line to its family, or a record.
+func (r *renderer) Sample(m *rule.Metric, labels []metric.Label, value float64) {
+	f := m.Family
+	if r.store.families[f].derived != nil {
+		r.buffers[f] = appendRecord(r.buffers[f], labels, value, "")
+	} else {
+		r.buffers[f] = exposition.AppendSample(r.buffers[f], r.store.families[f].desc.Name, labels, value)
+	}
+	r.samples[f]++
 }
 
-// Problem counts a problem, and logs the first of a family, reason and kind.
+// State appends a record to its family.
+func (r *renderer) State(m *rule.Metric, labels []metric.Label, state string, since float64) {
+	r.buffers[m.Family] = appendRecord(r.buffers[m.Family], labels, since, state)
+	r.samples[m.Family]++
+}
+
+// Problem counts a problem, and reports the first of a family, reason and kind.
 func (r *renderer) Problem(p rule.Problem) {
 	s := r.store
 	key := problemKey{p.Family, p.Reason}
@@ -60,11 +89,8 @@ func (r *renderer) Problem(p rule.Problem) {
 		return
 	}
 	s.logged[logged] = struct{}{}
-	level := slog.LevelWarn
-	if p.Reason == rule.ReasonDuplicate {
-		level = slog.LevelDebug // nothing is lost: the series is there once
-	}
-	s.log.Log(context.Background(), level, "Rule does not fit an object; more of this kind and reason are only counted",
-		"family", s.families[p.Family].desc.Name, "kind", logged.gvk.String(),
-		"namespace", r.current.namespace, "name", r.current.name, "reason", p.Reason, "err", p.Err)
+	s.report(Problem{
+		Family: s.families[p.Family].desc.Name, GVK: logged.gvk,
+		Namespace: r.current.namespace, Name: r.current.name, Reason: p.Reason, Err: p.Err,
+	})
 }

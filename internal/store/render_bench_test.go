@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/json"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,14 +63,14 @@ func benchStore(tb testing.TB) (*Store, *rule.Program) {
 		tb.Fatal(findings)
 	}
 	program := set.Program(rule.GVK{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}, true)
-	return New(set.Families(), slog.New(slog.DiscardHandler)), program
+	return New(set, Options{}), program
 }
 
 // TestHandWrittenRenderer makes sure that the benchmark compares equal work.
 func TestHandWrittenRenderer(t *testing.T) {
 	s, program := benchStore(t)
 	route := benchRoute(t)
-	s.render.object(program, route)
+	s.render.object(program, new(object), route)
 	var got []byte
 	for _, f := range program.Families() {
 		lines, _ := s.render.lines(f)
@@ -86,8 +85,8 @@ func TestHandWrittenRenderer(t *testing.T) {
 func TestRenderAllocations(t *testing.T) {
 	s, program := benchStore(t)
 	route := benchRoute(t)
-	s.render.object(program, route)
-	if n := testing.AllocsPerRun(100, func() { s.render.object(program, route) }); n > 11.0/2 {
+	s.render.object(program, new(object), route)
+	if n := testing.AllocsPerRun(100, func() { s.render.object(program, new(object), route) }); n > 11.0/2 {
 		t.Errorf("%v allocations for 11 series", n)
 	}
 }
@@ -101,7 +100,7 @@ func BenchmarkRender(b *testing.B) {
 	route := benchRoute(b)
 	var buf []byte
 	for b.Loop() {
-		s.render.object(program, route)
+		s.render.object(program, new(object), route)
 	}
 	byRules := b.Elapsed()
 	start := time.Now()

@@ -90,16 +90,43 @@ func (k *Kind) fail(reason string, err error) {
 	k.status.Answered = k.status.Answered || reason == ReasonForbidden
 }
 
-// Status returns the state of all kinds, in rule order.
+// Status returns the state of all kinds, in rule order. What is read of one kind
+// in several ways, such as namespace by namespace, is put together.
 func (s *Store) Status() []KindStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]KindStatus, len(s.kinds))
-	for i, k := range s.kinds {
-		out[i] = k.status
-		out[i].Objects = len(k.objects)
+	var out []KindStatus
+	places := make(map[rule.GVK]int, len(s.kinds))
+	for _, k := range s.kinds {
+		status := k.status
+		status.Objects = len(k.objects)
+		i, known := places[status.GVK]
+		if !known {
+			places[status.GVK] = len(out)
+			out = append(out, status)
+			continue
+		}
+		out[i].join(status)
 	}
 	return out
+}
+
+// join adds the state of another part of the same kind.
+func (k *KindStatus) join(other KindStatus) {
+	k.Documents = slices.Compact(slices.Sorted(slices.Values(slices.Concat(k.Documents, other.Documents))))
+	k.Objects += other.Objects
+	k.Series += other.Series
+	k.Answered = k.Answered && other.Answered
+	if k.Reason == "" {
+		k.Reason, k.Err = other.Reason, other.Err
+	}
+	if other.LastContact.Before(k.LastContact) {
+		k.LastContact = other.LastContact
+	}
+	k.ListDuration = max(k.ListDuration, other.ListDuration)
+	k.Added += other.Added
+	k.Modified += other.Modified
+	k.Deleted += other.Deleted
 }
 
 // Collect is an [operator.CollectorFunc] that gives the store's own metrics.

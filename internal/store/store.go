@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -10,24 +11,28 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/operator/exposition"
-	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // Store holds the rendered samples of all kinds of objects. Create it with
 // [New]. It is safe for concurrent use.
 type Store struct {
-	log *slog.Logger
+	log    *slog.Logger
+	now    func() time.Time
+	report func(Problem)
 
 	mu       sync.Mutex // guards all below, and the fields of kinds and families
 	families []family
+	joins    joins
+	limits   limits
 	kinds    []*Kind
 	render   renderer
 	problems map[problemKey]uint64
 	logged   map[loggedKey]struct{}
 
-	published []exposition.Rendered // what scrapes see while a list is taken in
-	replacing int                   // lists being taken in
-	sequence  int                   // kinds so far
+	kept      map[*object]map[string]any // objects that may have to be rendered again
+	published published                  // what scrapes see while a list is taken in
+	replacing int                        // lists being taken in
+	sequence  int                        // kinds so far
 }
 
 type problemKey struct {
@@ -40,18 +45,51 @@ type loggedKey struct {
 	gvk rule.GVK
 }
 
-// New returns an empty store for families that are sorted by name.
-func New(families []metric.Desc, log *slog.Logger) *Store {
+// published is a consistent and immutable view of all families.
+type published struct {
+	lines   []exposition.Rendered
+	derived []view
+}
+
+// Options say how a store works. The zero value is good.
+type Options struct {
+	// Log is told of what does not fit, once each. It may be nil.
+	Log *slog.Logger
+	// Report is told of each family, reason and kind once why a sample is
+	// missing. Without it Log is.
+	Report func(Problem)
+	// Now is the clock by which ages are told; nil is the system's.
+	Now func() time.Time
+	// Budget is that of [rule.Context].
+	Budget time.Duration
+}
+
+// New returns an empty store for the families of a set of rules.
+func New(set *rule.Set, opts Options) *Store {
+	families := set.Families()
 	s := &Store{
-		log:      log,
+		log: opts.Log, now: opts.Now,
 		families: make([]family, len(families)),
 		problems: make(map[problemKey]uint64),
 		logged:   make(map[loggedKey]struct{}),
+		kept:     make(map[*object]map[string]any),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.report = opts.Report; s.report == nil {
+		s.report = s.logProblem
 	}
 	for i := range families {
 		s.families[i].desc = families[i]
+		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now)
 	}
-	s.render.init(s)
+	s.joins.init()
+	s.limits.init()
+	s.render.init(s, opts.Budget)
 	return s
 }
 
@@ -66,29 +104,46 @@ func (s *Store) Families() []string {
 
 // Gather returns a consistent and immutable view of all families that have
 // samples. While a list is being taken in, that is the view from before.
-func (s *Store) Gather(context.Context, exposition.Format) ([]exposition.Rendered, error) {
+func (s *Store) Gather(ctx context.Context, f exposition.Format) ([]exposition.Rendered, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.replacing > 0 {
-		return s.published, nil
+	var err error
+	if s.replacing == 0 {
+		err = s.publish()
 	}
-	err := s.publish()
-	return s.published, err
+	p := s.published
+	s.mu.Unlock()
+	out := slices.Clone(p.lines)
+	now := s.now()
+	for _, v := range p.derived {
+		r, renderErr := v.render(ctx, f, now)
+		err = errors.Join(err, renderErr)
+		if len(r.Chunks) > 0 {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b exposition.Rendered) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
+	return out, err
 }
 
 // publish makes the view that scrapes see. The caller holds the mutex.
 func (s *Store) publish() error {
-	view := make([]exposition.Rendered, 0, len(s.families))
+	s.settle()
+	var p published
 	for i := range s.families {
-		chunks, err := s.families[i].snapshot()
+		f := &s.families[i]
+		if f.derived != nil {
+			p.derived = append(p.derived, f.derived.freeze())
+			continue
+		}
+		chunks, err := f.snapshot()
 		if err != nil {
 			return err
 		}
 		if len(chunks) > 0 {
-			view = append(view, exposition.Rendered{Desc: s.families[i].desc, Chunks: chunks})
+			p.lines = append(p.lines, exposition.Rendered{Desc: f.desc, Chunks: chunks})
 		}
 	}
-	s.published = view
+	s.published = p
 	return nil
 }
 
@@ -102,6 +157,10 @@ type Kind struct {
 	objects  map[objectKey]*object
 	status   KindStatus
 }
+
+// keeps reports whether the objects of the kind themselves are kept: they are
+// looked up, or what they look up may change.
+func (k *Kind) keeps() bool { return k.program.Joins() || k.program.Target() }
 
 // kindKey orders the kinds of one family's objects with equal names: as in the
 // rules, as far as can be.
@@ -215,6 +274,13 @@ func (k *Kind) Delete(namespace, name string) {
 	k.contact()
 }
 
+// Target reports whether other objects look up those of the kind.
+func (k *Kind) Target() bool {
+	k.store.mu.Lock()
+	defer k.store.mu.Unlock()
+	return k.program.Target()
+}
+
 // Remove takes the kind and its objects out of the store.
 func (k *Kind) Remove() {
 	k.store.mu.Lock()
@@ -234,23 +300,52 @@ func (k *Kind) set(o map[string]any) (changed bool) {
 		obj = &object{objectKey: key, kind: k}
 		k.objects[key] = obj
 	}
-	k.store.render.object(k.program, o)
+	if k.program.Target() {
+		k.store.joins.set(k.ref(key), o)
+	}
+	return k.renderObject(obj, o)
+}
+
+// renderObject renders an object, and keeps it itself if it has to be rendered
+// again later.
+func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
+	s := k.store
+	s.render.object(k.program, obj, o)
 	for _, f := range k.families {
-		lines, samples := k.store.render.lines(f)
-		delta, differs := k.store.families[f].set(obj, lines, samples)
+		lines, samples := s.render.lines(f)
+		delta, differs := s.families[f].set(obj, lines, samples)
 		k.status.Series += delta
 		changed = changed || differs
+	}
+	_, waiting := s.limits.waiting[obj]
+	if k.keeps() || waiting {
+		s.kept[obj] = o
+	} else {
+		delete(s.kept, obj)
 	}
 	return changed
 }
 
 // remove takes an object out. The caller holds the mutex.
 func (k *Kind) remove(o *object) {
+	s := k.store
 	for _, f := range k.families {
-		delta, _ := k.store.families[f].set(o, nil, 0)
+		delta, _ := s.families[f].set(o, nil, 0)
 		k.status.Series += delta
 	}
+	if k.program.Target() {
+		s.joins.set(k.ref(o.objectKey), nil)
+	}
+	s.joins.forget(o)
+	s.limits.forget(o)
+	delete(s.kept, o)
 	delete(k.objects, o.objectKey)
+}
+
+// ref is how others look up an object of the kind.
+func (k *Kind) ref(key objectKey) rule.Ref {
+	gvk := k.program.GVK()
+	return rule.Ref{Group: gvk.Group, Kind: gvk.Kind, Namespace: key.namespace, Name: key.name}
 }
 
 func union(a, b []int) []int {

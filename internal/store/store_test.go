@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func storeOf(t *testing.T, rules string) (*Store, *rule.Set) {
 	if findings.Err() != nil {
 		t.Fatal(findings)
 	}
-	return New(set.Families(), slog.New(slog.DiscardHandler)), set
+	return New(set, Options{}), set
 }
 
 func program(set *rule.Set, kind, version string) *rule.Program {

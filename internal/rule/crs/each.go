@@ -19,7 +19,7 @@ type each struct {
 
 	path         rule.LegacyPath
 	valueFrom    rule.LegacyPath
-	valueKey     string // the single segment of valueFrom
+	valueKey     string // the single segment of valueFrom, if it may be a key
 	inner        labelPaths
 	labelFromKey string
 	nilIsZero    bool
@@ -87,11 +87,11 @@ func (c compiler) block(n *yaml.Node, e *each) {
 	labels := make(map[string][]string)
 	var at, valueFrom []string
 	known := map[string]func(*yaml.Node){
-		"path": c.Texts(&at),
+		"path": c.texts(&at),
 		"labelsFromPath": func(v *yaml.Node) {
 			c.Pairs(v, func(key, value *yaml.Node) {
 				var p []string
-				c.Texts(&p)(value)
+				c.texts(&p)(value)
 				labels[key.Value] = p
 			})
 		},
@@ -100,19 +100,21 @@ func (c compiler) block(n *yaml.Node, e *each) {
 		known["labelFromKey"] = c.Text(&e.labelFromKey)
 	}
 	if e.typ != metric.Info {
-		known["valueFrom"] = c.Texts(&valueFrom)
+		known["valueFrom"] = c.texts(&valueFrom)
 	}
 	if e.typ == metric.Gauge {
 		known["nilIsZero"] = c.Bool(&e.nilIsZero)
 	}
 	if e.typ == metric.StateSet {
 		known["labelName"] = c.Text(&e.labelName)
-		known["list"] = c.Texts(&e.list)
+		known["list"] = c.texts(&e.list)
 	}
 	c.Fields(n, c.lenient, known)
 	e.path = c.path("path", at)
 	e.valueFrom = c.path("valueFrom", valueFrom)
-	if len(valueFrom) == 1 {
+	// kube-state-metrics tells one segment from several by the comma between
+	// them, and so takes a key with a comma for several.
+	if len(valueFrom) == 1 && !strings.Contains(valueFrom[0], ",") {
 		e.valueKey = valueFrom[0]
 	}
 	e.inner = c.labels(labels)
@@ -135,6 +137,16 @@ func (c compiler) labelName(name string) string {
 	valid := metric.SanitizeLabelName(name)
 	c.Warnf(c.node, "label name %q is not valid and becomes %q", name, valid)
 	return valid
+}
+
+// texts reads a list of scalars. What is null in it is left out, as the decoder
+// of kube-state-metrics does.
+func (c compiler) texts(dst *[]string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		list := *n
+		list.Content = slices.DeleteFunc(slices.Clone(n.Content), func(item *yaml.Node) bool { return item.ShortTag() == "!!null" })
+		c.Texts(dst)(&list)
+	}
 }
 
 func (c compiler) path(what string, segments []string) rule.LegacyPath {

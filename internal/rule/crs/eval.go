@@ -68,7 +68,7 @@ func (e *each) gauge(c *rule.Context, v any) []series {
 		}
 		return out
 	case map[string]any:
-		return e.gaugeOfMap(x)
+		return e.gaugeOfMap(c, x)
 	default:
 		s, err := e.gaugeOf(v)
 		if err != nil {
@@ -97,11 +97,28 @@ func (e *each) gaugeOf(v any) (*series, error) {
 	return &series{labels: e.inner.apply(nil, v), value: n}, nil
 }
 
+// gaugeOfKey gives the series of the key that valueFrom names, or nil.
+func (e *each) gaugeOfKey(c *rule.Context, value any) *series {
+	number := value
+	if value == nil {
+		if !e.nilIsZero {
+			return nil
+		}
+		number = false
+	}
+	n, err := rule.ToNumber(number)
+	if err != nil {
+		c.Fail(rule.ReasonValue, fmt.Errorf("key %q: %w", e.valueKey, err))
+		return nil
+	}
+	return &series{labels: e.inner.apply(nil, value), value: n}
+}
+
 // gaugeOfMap gives a series for each key that has a number: the value of the
 // key that valueFrom names, or what valueFrom leads to in each child. Labels of
 // the map replace those of the child. Children without a number are left out
 // silently.
-func (e *each) gaugeOfMap(m map[string]any) []series {
+func (e *each) gaugeOfMap(c *rule.Context, m map[string]any) []series {
 	var out []series
 	keys := slices.Sorted(maps.Keys(m))
 	if i := slices.Index(keys, e.valueKey); i > 0 {
@@ -111,21 +128,14 @@ func (e *each) gaugeOfMap(m map[string]any) []series {
 	for _, key := range keys {
 		var s *series
 		if e.valueKey != "" && key == e.valueKey {
-			n, err := rule.ToNumber(m[key])
-			if m[key] == nil && e.nilIsZero {
-				n, err = 0, nil
-			}
-			if err != nil {
-				continue
-			}
-			s = &series{labels: e.inner.apply(nil, m[key]), value: n}
+			s = e.gaugeOfKey(c, m[key])
 		} else {
-			var err error
-			if s, err = e.gaugeOf(m[key]); err != nil || s == nil {
-				continue
-			}
+			s, _ = e.gaugeOf(m[key])
 		}
-		if e.labelFromKey != "" {
+		if s == nil {
+			continue
+		}
+		if e.labelFromKey != "" && key != "" {
 			labels := labelSet{{Name: e.labelFromKey, Value: key}}
 			for _, l := range s.labels {
 				labels = labels.set(l.Name, l.Value)

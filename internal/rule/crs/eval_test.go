@@ -57,7 +57,7 @@ func TestGauge(t *testing.T) {
 	f(`path: [m], valueFrom: [v], labelsFromPath: {x: [n]}`, `m: {v: 3, n: x}`, `m{x="x"} 3`)
 	f(`path: [m], valueFrom: [v], labelFromKey: k`, `m: {v: 3, n: x}`, `m{k="v"} 3`)
 	f(`path: [m], valueFrom: [v], labelFromKey: k`, `m: {v: 3, other: {v: 4}}`, `m{k="other"} 4 | m{k="v"} 3`)
-	f(`path: [m], valueFrom: [v]`, `m: {v: text}`, ``)
+	f(`path: [m], valueFrom: [v]`, `m: {v: text}`, `! m value: key "v": "text" is not a number, a boolean, a time or a quantity`)
 	f(`path: [m], valueFrom: [v]`, `m: {v: null}`, ``)
 	f(`path: [m], valueFrom: [v], nilIsZero: true`, `m: {v: null}`, `m 0`)
 

@@ -26,9 +26,9 @@ type recorder struct {
 	all      bool // also the labels customresource_*
 }
 
-func (r *recorder) Sample(family int, labels []metric.Label, value float64) {
+func (r *recorder) Sample(m *rule.Metric, labels []metric.Label, value float64) {
 	r.t.Helper()
-	d := r.families[family]
+	d := r.families[m.Family]
 	series := string(exposition.AppendSample(nil, d.Name, labels, 0))
 	if r.seen[series] {
 		r.t.Errorf("the series is there twice: %s", series)
@@ -41,6 +41,11 @@ func (r *recorder) Sample(family int, labels []metric.Label, value float64) {
 		labels = slices.DeleteFunc(slices.Clone(labels), func(l metric.Label) bool { return strings.HasPrefix(l.Name, "customresource_") })
 	}
 	r.samples = append(r.samples, string(exposition.AppendSample(nil, d.Name, labels, value)))
+}
+
+func (r *recorder) State(m *rule.Metric, labels []metric.Label, state string, since float64) {
+	series := strings.TrimSuffix(string(exposition.AppendSample(nil, r.families[m.Family].Name, labels, since)), "\n")
+	r.samples = append(r.samples, series+" "+state+"\n")
 }
 
 func (r *recorder) Problem(p rule.Problem) {

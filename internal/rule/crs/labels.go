@@ -55,35 +55,29 @@ func (s labelSet) set(name, value string) labelSet {
 }
 
 // apply sets the labels that v gives: patterns first, in the order of their
-// keys, then named ones.
+// keys, then named ones, if they lead to something.
 func (l labelPaths) apply(s labelSet, v any) labelSet {
 	for _, p := range l.patterns {
 		m, _ := p.path.Walk(v).(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(m)) {
-			if value, ok := labelText(m[key]); ok {
-				s = s.set(metric.SanitizeLabelName(p.name+key), value)
-			}
+			s = s.set(metric.SanitizeLabelName(p.name+key), labelText(m[key]))
 		}
 	}
 	for _, n := range l.named {
-		if value, ok := labelText(n.path.Walk(v)); ok {
-			s = s.set(n.name, value)
+		if value := n.path.Walk(v); value != nil {
+			s = s.set(n.name, labelText(value))
 		}
 	}
 	return s
 }
 
 // labelText writes a value as Go's %v does, which is what kube-state-metrics
-// shows. A value that is nil gives no label.
-func labelText(v any) (string, bool) {
-	switch x := v.(type) {
-	case nil:
-		return "", false
-	case string:
-		return x, true
-	default:
-		return fmt.Sprint(x), true
+// shows. The null of a map that a pattern copies is "<nil>".
+func labelText(v any) string {
+	if s, ok := v.(string); ok {
+		return s
 	}
+	return fmt.Sprint(v)
 }
 
 // sorted returns the labels that have a value, by name.

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/source"
+	"github.com/kubevitals/kubevitals/internal/store"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// evaluation says how objects are evaluated.
+type evaluation struct {
+	now time.Time // when ages are computed
+}
+
+// evaluated is what rules give for objects.
+type evaluated struct {
+	families []exposition.Rendered
+	// problems has a line, in order, for what rules asked for and objects could
+	// not give: one for each family, kind of object and reason.
+	problems []string
+	// notes has a line for each kind of object that no rule applies to.
+	notes []string
+}
+
+// run evaluates objects, whose own versions count as served. It takes over the
+// slice, not what is in it.
+func (e evaluation) run(set *rule.Set, objects []map[string]any) (evaluated, error) {
+	var out evaluated
+	s := store.New(set, store.Options{
+		Now: func() time.Time { return e.now },
+		Report: func(p store.Problem) {
+			if !p.Harmless() {
+				out.problems = append(out.problems, p.String())
+			}
+		},
+	})
+	files := &source.Files{Set: set, Store: s}
+	files.Put(objects, 0)
+	slices.Sort(out.problems) // kinds come in any order
+	unmatched := files.Unmatched()
+	for _, gvk := range slices.SortedFunc(maps.Keys(unmatched), rule.GVK.Compare) {
+		out.notes = append(out.notes, fmt.Sprintf("note: no rule applies to %s (%d objects)", gvk, unmatched[gvk]))
+	}
+	var err error
+	out.families, err = s.Gather(context.Background(), exposition.Text)
+	return out, err
+}

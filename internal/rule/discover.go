@@ -1,0 +1,160 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Served is a kind that a source can read, with what rules may ask about it.
+type Served struct {
+	GVK
+	// Best says that no other version of the kind goes before this one. Rules
+	// without a version apply to it alone.
+	Best bool
+	// Namespaced says that objects are in namespaces.
+	Namespaced bool
+	// Categories are those of the resource.
+	Categories []string
+	// Labels are those of the kind's CustomResourceDefinition.
+	Labels map[string]string
+	// Has reports whether objects can have a field. It may be nil: then they
+	// have none.
+	Has func(path []string) bool
+	// Wanted says that another object refers to one of the kind.
+	Wanted bool
+}
+
+// discoverSpec is a discover field: it matches kinds by what they are.
+type discoverSpec struct {
+	pos                             *yaml.Node
+	groups, kinds, exclude          []string
+	categories                      []string
+	labels                          map[string]string
+	having                          [][]string
+	scope                           string
+	hasGroups, hasLabels, hasHaving bool
+}
+
+func (r Reporter) discover(n *yaml.Node) *discoverSpec {
+	d := &discoverSpec{pos: n}
+	if n.Kind != yaml.MappingNode {
+		r.Errorf(n, "expected a map, found %s", kindName(n))
+		return d
+	}
+	r.Fields(n, false, map[string]func(*yaml.Node){
+		"groups": func(v *yaml.Node) { d.hasGroups = true; r.globs(&d.groups)(v) },
+		"kinds":  r.globs(&d.kinds), "exclude": r.globs(&d.exclude),
+		"categories": r.Texts(&d.categories), "scope": r.Text(&d.scope),
+		"crdLabels": func(v *yaml.Node) {
+			d.labels = make(map[string]string)
+			r.Pairs(v, func(key, value *yaml.Node) {
+				var s string
+				r.Text(&s)(value)
+				d.labels[key.Value] = s
+			})
+		},
+		"having": func(v *yaml.Node) {
+			r.Each(v, func(item *yaml.Node) { d.having = append(d.having, r.fieldPath(item)) })
+		},
+	})
+	if d.scope != "" && d.scope != "Namespaced" && d.scope != "Cluster" {
+		r.Errorf(n, "unknown scope %q: expected Namespaced or Cluster", d.scope)
+	}
+	if len(d.groups)+len(d.kinds)+len(d.categories)+len(d.labels)+len(d.having) == 0 && d.scope == "" {
+		r.Errorf(n, "discover matches every kind: say groups, kinds, categories, crdLabels, having or scope")
+	}
+	return d
+}
+
+// fieldPath reads a path of fields, such as status.conditions.
+func (r Reporter) fieldPath(n *yaml.Node) []string {
+	source := "object." + strings.TrimPrefix(n.Value, "object.")
+	path, _, err := parseSteps(source, len("object"))
+	if n.Kind != yaml.ScalarNode || n.Value == "" || err != nil {
+		r.Errorf(n, "expected a path of fields such as status.conditions, found %s", kindName(n))
+		return nil
+	}
+	out := make([]string, 0, len(path))
+	for i := range path {
+		if path[i].kind != stepField {
+			r.Errorf(n, "having: the path may have fields only")
+		}
+		out = append(out, path[i].key)
+	}
+	return out
+}
+
+// matches reports whether a kind is meant.
+func (d *discoverSpec) matches(k *Served) bool {
+	full := k.Kind + "." + k.Group
+	switch {
+	case d.hasGroups && !matchAny(d.groups, k.Group),
+		len(d.kinds) > 0 && !matchAny(d.kinds, k.Kind) && !matchAny(d.kinds, full),
+		matchAny(d.exclude, k.Kind), matchAny(d.exclude, full),
+		d.scope == "Namespaced" && !k.Namespaced, d.scope == "Cluster" && k.Namespaced:
+		return false
+	}
+	for _, c := range d.categories {
+		if !slices.Contains(k.Categories, c) {
+			return false
+		}
+	}
+	for key, value := range d.labels {
+		if have, ok := k.Labels[key]; !ok || have != value {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(d.having, func(path []string) bool { return k.Has == nil || !k.Has(path) })
+}
+
+// matches reports whether the entry of spec.resources is about a kind.
+func (r *resourceRules) matches(k *Served) bool {
+	if r.discover != nil {
+		return k.Best && r.discover.matches(k)
+	}
+	kind := r.gvk.Kind == "*" || r.gvk.Kind == k.Kind
+	version := r.gvk.Version == k.Version || r.gvk.Version == "" && k.Best
+	return r.gvk.Group == k.Group && kind && version
+}
+
+// Selection says which objects of a kind are asked for. The zero value is all
+// of them.
+type Selection struct {
+	// Labels and Fields are selectors as the API server takes them.
+	Labels, Fields string
+}
+
+// selection reads selector and fieldSelector, and puts them in a form in which
+// equal ones are the same.
+func (r Reporter) selection(byLabel, byField *yaml.Node) Selection {
+	var s Selection
+	if byLabel != nil {
+		parsed, err := labels.Parse(byLabel.Value)
+		if err != nil || byLabel.Kind != yaml.ScalarNode {
+			r.Errorf(byLabel, "selector: expected a label selector such as team=payments,tier!=test: %v", orKind(err, byLabel))
+			return s
+		}
+		s.Labels = parsed.String()
+	}
+	if byField != nil {
+		parsed, err := fields.ParseSelector(byField.Value)
+		if err != nil || byField.Kind != yaml.ScalarNode {
+			r.Errorf(byField, "fieldSelector: expected a field selector such as metadata.namespace!=kube-system: %v", orKind(err, byField))
+			return s
+		}
+		s.Fields = parsed.String()
+	}
+	return s
+}
+
+func orKind(err error, n *yaml.Node) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("found %s", kindName(n))
+}

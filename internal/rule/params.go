@@ -1,0 +1,81 @@
+package rule
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parameter is a value that the user of a document may choose. In expressions
+// it is param.NAME, a list of texts.
+type parameter struct {
+	pos      *yaml.Node
+	fallback []string
+}
+
+// parameters reads spec.parameters.
+func (r Reporter) parameters(n *yaml.Node) map[string]parameter {
+	out := make(map[string]parameter)
+	r.Pairs(n, func(key, value *yaml.Node) {
+		if identifier(key.Value) != len(key.Value) || key.Value == "" {
+			r.Errorf(key, "parameter %q does not match [a-zA-Z_][a-zA-Z0-9_]*", key.Value)
+		}
+		p := parameter{pos: key}
+		var help string
+		r.Fields(value, false, map[string]func(*yaml.Node){"help": r.Text(&help), "default": r.Texts(&p.fallback)})
+		out[key.Value] = p
+	})
+	return out
+}
+
+// params returns the values of a document's parameters.
+func (c *compiler) params(d *Document) map[string]any {
+	out := make(map[string]any, len(d.parameters))
+	for name, p := range d.parameters {
+		values := p.fallback
+		if given, ok := c.opts.Params[d.Name+"."+name]; ok {
+			c.given[d.Name+"."+name] = true
+			values = given
+		}
+		list := make([]any, len(values))
+		for i, v := range values {
+			list[i] = v
+		}
+		out[name] = list
+	}
+	for name := range d.parameters {
+		c.known = append(c.known, d.Name+"."+name)
+	}
+	return out
+}
+
+// checkParams reports values for parameters that no document has.
+func (c *compiler) checkParams() {
+	slices.Sort(c.known)
+	for _, name := range slices.Sorted(maps.Keys(c.opts.Params)) {
+		if !c.given[name] {
+			c.list = append(c.list, Diagnostic{
+				Position: Position{File: "--param"},
+				Message:  fmt.Sprintf("no rule document has the parameter %q: the loaded rules have %s%s", name, orNone(c.known), suggest(name, c.known)),
+			})
+		}
+	}
+}
+
+// ParseParam reads NAME=VALUE[,VALUE...], where the name is that of a document,
+// a dot, and that of its parameter.
+func ParseParam(s string) (name string, values []string, err error) {
+	name, list, ok := strings.Cut(s, "=")
+	if document, parameter, dotted := strings.Cut(name, "."); !ok || !dotted || document == "" || parameter == "" {
+		return "", nil, fmt.Errorf("%q: expected DOCUMENT.PARAMETER=VALUE[,VALUE...], such as kyma.modules=istio,telemetry", s)
+	}
+	for v := range strings.SplitSeq(list, ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			values = append(values, v)
+		}
+	}
+	return name, values, nil
+}
