@@ -89,3 +89,30 @@ func TestInPlaceOfKubeStateMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestNamespacesOfKubeStateMetrics: watched or listed, only what is asked for.
+func TestNamespacesOfKubeStateMetrics(t *testing.T) {
+	if err := control.Apply(t.Context(), demoObjects(t)); err != nil {
+		t.Fatal(err)
+	}
+	f := func(want bool, namespace string, args ...string) {
+		t.Helper()
+		main, _ := inPlaceOfKSM(t, args...)
+		_, body := main.Get(t, "/metrics", nil)
+		if got := len(lines(string(body), "kube_customresource_generation{", `namespace="`+namespace+`"`)) > 0; got != want {
+			t.Errorf("%v: Gateways of namespace %s served: %v, want %v\n%s", args, namespace, got, want, body)
+		}
+	}
+	all, _ := inPlaceOfKSM(t)
+	_, body := all.Get(t, "/metrics", nil)
+	m := regexp.MustCompile(`namespace="([^"]+)"`).FindSubmatch(body)
+	if m == nil {
+		t.Fatalf("no Gateway:\n%s", body)
+	}
+	namespace := string(m[1])
+	for _, collect := range []string{"watch", "scrape"} {
+		f(true, namespace, "--namespaces", namespace, "--use-apiserver-cache", "--collect", collect)
+		f(false, namespace, "--namespaces", "default", "--use-apiserver-cache", "--collect", collect)
+		f(false, namespace, "--namespaces-denylist", namespace, "--collect", collect)
+	}
+}
