@@ -347,3 +347,35 @@ func TestKSMAPIServer(t *testing.T) {
 		poll(t, "discovery at --apiserver", func() bool { return discovered.Load() > 0 })
 	}
 }
+
+// TestKSMFilters: lists of families and of namespaces choose what is served.
+func TestKSMFilters(t *testing.T) {
+	dir := t.TempDir()
+	for _, namespace := range []string{"a", "b", "c"} {
+		write(t, dir, namespace+".yaml", strings.Replace(foo, "{name: foo}", "{name: foo, namespace: "+namespace+"}", 1))
+	}
+	rules := write(t, t.TempDir(), "crs.yaml", strings.Replace(crsFoo, "[metadata, name]", "[metadata, namespace]", 1)+
+		"    - name: other_time\n      each: {type: Gauge, gauge: {path: [status, uptime]}}\n")
+	sample := regexp.MustCompile(`(?m)^kube_customresource_(\w+)\{.*name="(\w)"\}`)
+	f := func(want string, args ...string) {
+		t.Helper()
+		main, _ := serveAs(t, "kube-state-metrics", append([]string{"--from", dir, "--custom-resource-state-config-file", rules}, args...)...)
+		_, body := main.get(t, "/metrics")
+		var got []string
+		for _, m := range sample.FindAllStringSubmatch(body, -1) {
+			got = append(got, m[1]+" "+m[2])
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%v: got %s, want %s", args, strings.Join(got, ", "), want)
+		}
+		if want == "" && !strings.Contains(main.output.String(), "No family is left to serve") {
+			t.Errorf("%v: no warning in\n%s", args, main.output)
+		}
+	}
+	f("uptime a, uptime b, uptime c", "--metric-allowlist", "_uptime$")
+	f("other_time a, other_time b, other_time c", "--metric-denylist", "kube_customresource_u.*,nothing")
+	f("", "--metric-allowlist", "kube_pod_info")
+	f("other_time a, other_time c, uptime a, uptime c", "--namespaces", "a,c", "--namespaces=x")
+	f("uptime c", "--namespaces-denylist", "a,b", "--metric-denylist", "other")
+	f("uptime a", "--namespaces-denylist", "b,c", "--namespaces", "a,b", "--metric-allowlist", "uptime")
+}

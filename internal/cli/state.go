@@ -83,9 +83,6 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err := f.ksm.apply(f); err != nil {
 		return err
 	}
-	if err := f.unwired(); err != nil {
-		return err
-	}
 	log, err := f.serve.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -97,9 +94,15 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.rules.keep != nil && len(set.Families()) == 0 {
+		log.Warn("No family is left to serve by --metric-allowlist or --metric-denylist")
+	}
 	s := &state{set: set, store: store.New(set, store.Options{Log: log}), log: log}
 	if len(f.from) > 0 {
-		err = s.readFiles(&source.Files{Paths: f.from, Stdin: cmd.InOrStdin(), Set: set, Store: s.store, Log: log})
+		err = s.readFiles(&source.Files{
+			Paths: f.from, Stdin: cmd.InOrStdin(), Set: set, Store: s.store, Log: log,
+			Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist,
+		})
 	} else {
 		err = s.readCluster(f)
 	}
@@ -193,6 +196,7 @@ func (s *state) readCluster(f *stateFlags) error {
 	}
 	cluster, err := source.NewCluster(source.ClusterConfig{
 		REST: config, Set: s.set, Store: s.store, Log: s.log, Poll: f.poll, Cache: f.cache,
+		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, APIServerCache: f.apiserverCache,
 	})
 	if err != nil {
 		return err
