@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
 )
 
 const (
@@ -15,8 +16,12 @@ const (
 	maxText = 1 << 20
 	// maxElements bounds the lists a function makes.
 	maxElements = 1 << 18
+	// maxMade bounds the large texts and lists one evaluation makes, in bytes.
+	maxMade = 1 << 26
+	// large is the size from which texts and lists count for maxMade.
+	large = 1 << 12
 	// maxSteps bounds what one call does that CEL does not interrupt.
-	maxSteps = 1 << 26
+	maxSteps = 1 << 24
 	// maxCompared bounds the lists and maps one call compares, as weighed.
 	maxCompared = 1 << 24
 	// scalarWeight is what a value weighs besides the bytes of its text.
@@ -45,6 +50,37 @@ var guards = map[string]guard{
 	"strings.quote":   checkWeight("strings.quote", maxText),
 	"quantity":        checkQuantity("quantity"),
 	"isQuantity":      checkQuantity("isQuantity"),
+}
+
+// charge counts what a call made. It returns the value, or an error if the
+// evaluation has made too much or is out of time.
+func charge(frame *interpreter.ExecutionFrame, id int64, v ref.Val, bytes int) ref.Val {
+	if bytes < large {
+		return v
+	}
+	if frame.CheckInterrupt() {
+		return types.WrapErr(interpreter.InterruptError{})
+	}
+	found, _ := frame.ResolveName(self)
+	a, ok := found.(*activation)
+	if !ok {
+		return v // a constant, evaluated while it is planned
+	}
+	if a.made += bytes; a.made > maxMade {
+		return types.NewErrWithNodeID(id, "the expression makes more than %d MiB of texts and lists: use smaller values", maxMade>>20)
+	}
+	return v
+}
+
+// chargeText counts a text that a call made.
+func chargeText(frame *interpreter.ExecutionFrame, id int64, v ref.Val) ref.Val {
+	switch s := v.(type) {
+	case types.String:
+		return charge(frame, id, v, len(s))
+	case types.Bytes:
+		return charge(frame, id, v, len(s))
+	}
+	return v
 }
 
 // tooMuch is the error of a call that would exceed a limit.

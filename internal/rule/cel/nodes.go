@@ -24,7 +24,11 @@ type watched struct {
 }
 
 func (n *watched) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	return explain(n.InterpretableV2.Exec(frame), frame, n.ID(), n.function, n.args)
+	v := n.InterpretableV2.Exec(frame)
+	if types.IsError(v) {
+		return explain(v, frame, n.ID(), n.function, n.args)
+	}
+	return chargeText(frame, n.ID(), v)
 }
 
 func (n *watched) Eval(vars interpreter.Activation) ref.Val { return n.Exec(interpreter.AsFrame(vars)) }
@@ -58,6 +62,9 @@ func explain(v ref.Val, frame *interpreter.ExecutionFrame, id int64, function st
 	args := make([]ref.Val, len(operands))
 	for i, operand := range operands {
 		args[i] = operand.Exec(frame)
+		if failed, ok := args[i].(*types.Err); ok {
+			return failed
+		}
 	}
 	return mismatch(id, function, args)
 }
@@ -67,7 +74,7 @@ func mismatch(id int64, function string, args []ref.Val) ref.Val {
 	kinds := make([]string, len(args))
 	for i, arg := range args {
 		switch {
-		case arg == types.NullValue || types.IsError(arg) && isAbsent(arg.(*types.Err)):
+		case arg == types.NullValue:
 			return errAbsent
 		case arg == types.OptionalNone:
 			kinds[i] = "optional"
@@ -192,7 +199,10 @@ func (n *guarded) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if s, ok := v.(types.String); ok && len(s) > maxText {
 		return tooMuch(n.id, n.function, "a smaller text")
 	}
-	return v
+	if l, ok := v.(traits.Lister); ok && n.function == "split" {
+		return charge(frame, n.id, v, length(l)*scalarWeight)
+	}
+	return chargeText(frame, n.id, v)
 }
 
 // invoke calls the function, whose overloads check their arguments' types.
@@ -268,7 +278,7 @@ func (n *pattern) findAll(frame *interpreter.ExecutionFrame, s string) ref.Val {
 	if len(found) > maxElements {
 		return tooMuch(n.id, n.function, fmt.Sprintf("at most %d elements", maxElements))
 	}
-	return types.NewStringList(types.DefaultTypeAdapter, found)
+	return charge(frame, n.id, types.NewStringList(types.DefaultTypeAdapter, found), len(found)*scalarWeight)
 }
 
 func (n *pattern) Eval(vars interpreter.Activation) ref.Val { return n.Exec(interpreter.AsFrame(vars)) }
