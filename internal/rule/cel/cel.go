@@ -12,6 +12,7 @@
 // CEL compares int with double and has no arithmetic over both. Numbers of
 // JSON are one or the other as they were written, so an expression that
 // calculates with a field says which it wants: double(object.spec.weight) / 2.0.
+// Two literals of different types, 1 == 1.0, are refused when compiled.
 package cel
 
 import (

@@ -35,7 +35,6 @@ type guard func(id int64, args []ref.Val) ref.Val
 // guards are the functions that, given large arguments, make much larger results
 // or take time out of proportion, by the name CEL has for them.
 var guards = map[string]guard{
-	operators.Add:     checkAdd,
 	"replace":         checkReplace,
 	"join":            checkJoin,
 	"format":          checkWeight("format", maxText),
@@ -88,18 +87,19 @@ func tooMuch(id int64, name, instead string) ref.Val {
 	return types.NewErrWithNodeID(id, "%s: the values are too large: use %s", symbolOf(name), instead)
 }
 
-func checkAdd(id int64, args []ref.Val) ref.Val {
-	switch l := args[0].(type) {
+// checkAdd checks the operands of +.
+func checkAdd(id int64, left, right ref.Val) ref.Val {
+	switch l := left.(type) {
 	case types.String:
-		if r, ok := args[1].(types.String); ok && len(l)+len(r) > maxText {
+		if r, ok := right.(types.String); ok && len(l)+len(r) > maxText {
 			return tooMuch(id, operators.Add, "a smaller text")
 		}
 	case types.Bytes:
-		if r, ok := args[1].(types.Bytes); ok && len(l)+len(r) > maxText {
+		if r, ok := right.(types.Bytes); ok && len(l)+len(r) > maxText {
 			return tooMuch(id, operators.Add, "fewer bytes")
 		}
 	case traits.Lister:
-		if r, ok := args[1].(traits.Lister); ok && length(l)+length(r) > maxElements {
+		if r, ok := right.(traits.Lister); ok && length(l)+length(r) > maxElements {
 			return tooMuch(id, operators.Add, "shorter lists")
 		}
 	}

@@ -152,12 +152,13 @@ func TestContextOnlyForLoops(t *testing.T) {
 	e := newEnv(t, Options{})
 	values := vars(t)
 	for source, want := range map[string]bool{
-		`object.metadata.name + 'x' == 'y'`:                           false,
-		`object.status.conditions[0].type in ['a', 'b']`:              false,
-		`object.status.conditions.exists(c, c.type == 'Ready')`:       true,
-		`cel.bind(x, object.metadata.name, x + x)`:                    true,
-		`object.status.conditions.exists(i, c, i > 0 && c.nope > 1)`:  true,
-		strings.Repeat(`object.metadata.name.find('a') + `, 9) + `''`: true,
+		`object.metadata.name + 'x' == 'y'`:                            false,
+		`object.status.conditions[0].type in ['a', 'b']`:               false,
+		`object.status.conditions.exists(c, c.type == 'Ready')`:        true,
+		`cel.bind(x, object.metadata.name, x + x)`:                     true,
+		`object.status.conditions.exists(i, c, i > 0 && c.nope > 1)`:   true,
+		strings.Repeat(`object.metadata.name.find('a') + `, 9) + `''`:  true,
+		strings.Repeat(`object.status == object.spec || `, 9) + `true`: true,
 	} {
 		d := &deadline{Context: t.Context()}
 		if _, err := compile(t, e, source).Eval(d, values); err != nil {

@@ -165,6 +165,39 @@ func (n *comparison) Eval(vars interpreter.Activation) ref.Val {
 	return n.Exec(interpreter.AsFrame(vars))
 }
 
+// addition is + with a bound on the size of its result.
+type addition struct{ base }
+
+func (n *addition) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	l := n.args[0].Exec(frame)
+	if types.IsUnknownOrError(l) {
+		return l // a loop that makes a list ends its work at the first error
+	}
+	r := n.args[1].Exec(frame)
+	if types.IsUnknownOrError(r) {
+		return r
+	}
+	if err := checkAdd(n.id, l, r); err != nil {
+		return err
+	}
+	adder, ok := l.(traits.Adder)
+	if !ok {
+		return mismatch(n.id, n.function, []ref.Val{l, r})
+	}
+	v := adder.Add(r)
+	if err, failed := v.(*types.Err); failed {
+		if strings.HasPrefix(err.String(), noOverload) {
+			return mismatch(n.id, n.function, []ref.Val{l, r})
+		}
+		return types.LabelErrNode(n.id, v)
+	}
+	return chargeText(frame, n.id, v)
+}
+
+func (n *addition) Eval(vars interpreter.Activation) ref.Val {
+	return n.Exec(interpreter.AsFrame(vars))
+}
+
 // guarded is a call of a function whose arguments, or result, are checked for
 // their size.
 type guarded struct {

@@ -84,6 +84,8 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 	case "matches", "find", "findAll":
 		p.heavy++
 		return p.pattern(c)
+	case operators.Add:
+		return &addition{base: baseOf(c)}, nil
 	case operators.Equals, operators.NotEquals:
 		if scalar(args[0]) || scalar(args[1]) {
 			if !p.bare(args[0]) && !p.bare(args[1]) {
@@ -95,9 +97,7 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 		return p.comparison(c), nil
 	}
 	if check, ok := guards[name]; ok {
-		if name != operators.Add {
-			p.heavy++
-		}
+		p.heavy++
 		return &guarded{base: baseOf(c), check: check, op: p.ops[name]}, nil
 	}
 	return &watched{InterpretableV2: c, function: name, overload: c.OverloadID(), args: args}, nil
@@ -105,6 +105,9 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 
 func (p *plan) comparison(c interpreter.InterpretableCall) interpreter.InterpretableV2 {
 	args := c.Args()
+	if !scalar(args[0]) && !scalar(args[1]) {
+		p.heavy++
+	}
 	n := &comparison{base: baseOf(c), left: p.bare(args[0]), right: p.bare(args[1])}
 	if null(args[0]) || null(args[1]) {
 		n.left, n.right = false, false
