@@ -26,7 +26,7 @@ func inputOf(data []byte) input {
 
 // TestRandom compares some thousand random configurations and objects.
 func TestRandom(t *testing.T) {
-	const cases = 10000
+	const cases = 5000
 	exempt := make(map[string]int)
 	total, failed := 0, 0
 	for seed := range uint64(cases) {
