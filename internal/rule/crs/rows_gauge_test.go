@@ -117,6 +117,7 @@ func TestGaugeNilIsZeroOfMap(t *testing.T) {
 	rows(t, of("Gauge", "gauge", []row{
 		{"value once", `path: [m], nilIsZero: true, valueFrom: [v]`, `m: {v: 3, a: 1, z: text}`, `m 3`},
 		{"value once, with a label", `path: [m], nilIsZero: true, valueFrom: [v], labelsFromPath: {x: [n]}`, `m: {v: 3, n: name}`, `m{x="name"} 3`},
+		{"value once, with labels of a sibling", `path: [m], nilIsZero: true, valueFrom: [v], labelsFromPath: {x: [n], y: [o]}`, `m: {v: 3, n: a, o: b, s: {o: c}}`, `m{x="a",y="b"} 3`},
 		{"siblings without the value", `path: [m], nilIsZero: true, valueFrom: [w]`, `m: {v: 3, a: 1}`, `m 0 | ` + twice},
 		// These series differ, and are kube-state-metrics' as well.
 		{"siblings by key", `path: [m], nilIsZero: true, valueFrom: [v], labelFromKey: k`, `m: {v: 3, a: 1, z: text}`, `m{k="a"} 0 | m{k="v"} 3 | m{k="z"} 0`},

@@ -45,6 +45,7 @@ func TestNumber(t *testing.T) {
 		{"exponent", `"1e3"`, `1000`},
 		{"exponent with zeros", `"1e0003"`, `1000`},
 		{"huge exponent", `"1e9999"`, `+Inf`},
+		{"zero with a huge exponent", `"0e9999"`, `NaN`},
 		{"tiny exponent", `"-1e-9999"`, `-1e-09`},
 		{"no digit before the point", `".5"`, `0.5`},
 		{"plus", `"+1"`, `1`},
