@@ -75,7 +75,7 @@ var unbounded = []string{
 // checkCardinality reports labels that have many values, and no limit.
 func (l *linter) checkCardinality(r *rule.Reading) {
 	for _, read := range r.Reads {
-		if read.Label == "" || len(read.Path) == 0 || limited(r, read.Label) || r.Transition != nil && !slices.Contains(r.Transition.By, read.Label) {
+		if read.Label == "" || read.Computed || len(read.Path) == 0 || limited(r, read.Label) || r.Transition != nil && !slices.Contains(r.Transition.By, read.Label) {
 			continue
 		}
 		last := read.Path[len(read.Path)-1]

@@ -44,7 +44,7 @@ func followFrom(s *schema.Schema, steps []schema.Step, shown, rest []string) way
 		case step == rule.Element && here.Type == "object" && len(here.Fields) > 0:
 			return followAny(s, here, steps, shown, rest[1:])
 		case step == rule.Through, step == rule.Element:
-			next = schema.Step{Element: true}
+			step, next = rule.Element, schema.Step{Element: true}
 		}
 		steps = append(slices.Clip(steps), next)
 		found := s.Find(steps)

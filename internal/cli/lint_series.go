@@ -178,7 +178,8 @@ func limitOf(s rule.Scope, k *source.KindSchema) (limit int, single bool) {
 		}
 		w := follow(k.Schema, read.Path)
 		switch {
-		case w.Missing: // another alternative is there
+		case w.Missing:
+			single = single && s.Lone // another alternative is there
 		case !w.Found, w.Type == "":
 			return 0, false
 		case w.Type == "list", !s.Lone && w.named():
