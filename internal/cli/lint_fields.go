@@ -221,7 +221,7 @@ func gapsOfGroup(k *source.KindSchema, group []rule.Read) []gap {
 			switch {
 			case at < 0:
 				out = append(out, g)
-			case g.named() && !out[at].named():
+			case g.named() && (!out[at].named() || !g.read.Legacy && len(g.At) > len(out[at].At)):
 				out[at] = g
 			}
 		}
@@ -248,7 +248,7 @@ func (g gap) text(kinds []string) string {
 	case g.Type == "list" && g.Step != rule.Element:
 		return fmt.Sprintf("path %s: %s is a list in %s: go through it with forEach, or name an element, such as [0]", path, place, kindList(kinds))
 	case g.Type != "object" && g.Type != "map":
-		return fmt.Sprintf("path %s: %s is a %s in %s: it has nothing below", path, place, g.Type, kindList(kinds))
+		return fmt.Sprintf("path %s: %s is %s in %s: it has nothing below", path, place, aType(g.Type), kindList(kinds))
 	case g.Step == rule.Element:
 		return fmt.Sprintf("path %s: %s is no list in %s", path, place, kindList(kinds))
 	}

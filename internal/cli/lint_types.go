@@ -34,13 +34,17 @@ func (f *fieldLinter) checkTypes(r *rule.Reading, k *source.KindSchema, groups [
 			continue
 		}
 		f.mistake(k, mistake{at: read.At, name: r.Name, text: func(kinds []string) string {
-			article := "a"
-			if w.Type == "object" || w.Type == "integer" {
-				article = "an"
-			}
-			return fmt.Sprintf("path %s: it is %s %s in %s: %s", read.Source, article, w.Type, kindList(kinds), problem)
+			return fmt.Sprintf("path %s: it is %s in %s: %s", read.Source, aType(w.Type), kindList(kinds), problem)
 		}})
 	}
+}
+
+// aType returns the name of a type with its article.
+func aType(name string) string {
+	if name == "object" || name == "integer" {
+		return "an " + name
+	}
+	return "a " + name
 }
 
 // checkStates compares the states of a stateSet with those that the schema
