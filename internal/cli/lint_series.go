@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -40,7 +41,7 @@ func estimate(readings []rule.Reading, kinds []source.KindSchema) []kindSeries {
 		r := &readings[i]
 		matching := matchingKinds(r, kinds)
 		for _, k := range matching {
-			add(k.GVK.String(), r, k)
+			add(k.String(), r, k)
 		}
 		switch {
 		case len(matching) > 0:
@@ -78,7 +79,7 @@ func (t *total) add(r *rule.Reading, k *source.KindSchema) string {
 	if len(factors) == 0 {
 		t.fixed += states
 		t.most += states
-		return fmt.Sprint(states)
+		return strconv.Itoa(states)
 	}
 	term := strings.Join(factors, " x ")
 	product, known := multiply(limits)
@@ -110,7 +111,7 @@ func (t *total) term(term string) {
 
 // String returns the sum, and what it is at most if that is known.
 func (t *total) String() string {
-	parts := []string{fmt.Sprint(t.fixed)}
+	parts := []string{strconv.Itoa(t.fixed)}
 	for i, term := range t.terms {
 		if t.count[i] > 1 {
 			term = fmt.Sprintf("%d x %s", t.count[i], term)

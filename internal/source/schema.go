@@ -67,7 +67,7 @@ func newKindSchema(kind schema.Kind, s *schema.Schema, served rule.Served) KindS
 func sortKinds(kinds []KindSchema) {
 	slices.SortFunc(kinds, func(a, b KindSchema) int {
 		if a.Group != b.Group || a.Kind != b.Kind {
-			return a.GVK.Compare(b.GVK)
+			return a.Compare(b.GVK)
 		}
 		return version.CompareKubeAwareVersionStrings(b.Version, a.Version)
 	})

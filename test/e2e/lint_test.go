@@ -75,9 +75,10 @@ spec:
     - {name: workload_replica, help: x, value: object.status.replica}
 `)
 	out := strings.ReplaceAll(lint(t, "--cluster", "--kubeconfig", control.Kubeconfig(), rules), rules+":", "")
-	want := `10:121: warning: metric "restarts": path c.restartCounts: Pod v1 has no field "restartCounts" in status.containerStatuses[], did you mean "restartCount"?
-14:38: warning: metric "replicas": path object.status.replica: Deployment v1 has no field "replica" in status, did you mean "replicas"?
-18:46: warning: metric "workload_replica": path object.status.replica: Deployment v1, ReplicaSet v1 and StatefulSet v1 have no field "replica" in status, did you mean "replicas"?
+	want := `9:7: warning: metric "phase": states: status.phase of Pod v1 can also be Failed, Pending, Succeeded, Unknown
+10:118: warning: metric "restarts": path c.restartCounts: Pod v1 has no field "restartCounts" in status.containerStatuses[], did you mean "restartCount"?
+14:40: warning: metric "replicas": path object.status.replica: Deployment v1 has no field "replica" in status, did you mean "replicas"?
+18:48: warning: metric "workload_replica": path object.status.replica: Deployment v1, ReplicaSet v1 and StatefulSet v1 have no field "replica" in status, did you mean "replicas"?
 `
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
