@@ -139,14 +139,24 @@ func (l *linter) say(severity string, at rule.Position, name, format string, arg
 	l.findings = append(l.findings, f)
 }
 
-// finish brings the findings in order, each once: what an alias stands for is
-// found at each use of it.
+// finish brings the findings in order, each once: what an alias stands for, and
+// what metrics have in common, is found at each use of it.
 func (l *linter) finish() {
 	slices.SortStableFunc(l.findings, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column),
-			cmp.Compare(a.Where, b.Where), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Message, b.Message))
+			cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Where, b.Where))
 	})
-	l.findings = slices.Compact(l.findings)
+	var out []finding
+	for _, f := range l.findings {
+		if n := len(out); n > 0 && f.at == out[n-1].at && f.Severity == out[n-1].Severity && f.Message == out[n-1].Message {
+			if f.Where != out[n-1].Where {
+				out[n-1].Where = ""
+			}
+			continue
+		}
+		out = append(out, f)
+	}
+	l.findings = out
 }
 
 func (l *linter) count(severity string) int {

@@ -101,10 +101,21 @@ func (l *linter) checkTwice(r *rule.Reading, earlier []rule.Reading) {
 		e := &earlier[i]
 		sameVersion := e.GVK.Version == r.GVK.Version || e.GVK.Version == "" || r.GVK.Version == ""
 		sameKind := e.GVK.Group == r.GVK.Group && e.GVK.Kind == r.GVK.Kind && sameVersion && !e.Discovered && !r.Discovered
-		if e.Desc.Name == r.Desc.Name && sameKind && e.Selection == r.Selection {
+		if e.Desc.Name == r.Desc.Name && sameKind && e.Selection == r.Selection && !toldApart(e.Fixed, r.Fixed) {
 			l.warn(r.At, r.Name, "the family %s of %s is made at %s, too: of series with equal labels only the first is served",
 				r.Desc.Name, r.GVK.Kind, e.At)
 			return
 		}
 	}
+}
+
+// toldApart reports whether a label has one value in the series of one metric and
+// another in those of the other.
+func toldApart(a, b map[string]string) bool {
+	for name, value := range a {
+		if other, ok := b[name]; ok && other != value {
+			return true
+		}
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -212,6 +213,7 @@ func TestLintMetrics(t *testing.T) {
 		`warning: metric "lastSize": metric names should be written in 'snake_case' not 'camelCase'`)
 	f("    - {name: size, help: x, value: object.status.size}\n    - {name: size, help: x, value: object.status.size}\n",
 		`warning: metric "size": the family backup_size of Backup is made at r.yaml:9:7, too: of series with equal labels only the first is served`)
+	f("    - {name: size, help: x, value: object.status.size, labels: {of: \"'a'\"}}\n    - {name: size, help: x, value: '1', labels: {of: \"'b'\"}}\n")
 	// Labels that never end.
 	conditions := "    - name: status\n      help: x\n      forEach: [{as: c, in: object.status.conditions}]\n      value: c.status\n"
 	f(conditions + "      labels: {type: c.type}\n")
@@ -223,6 +225,22 @@ func TestLintMetrics(t *testing.T) {
 	f("    - {name: info, help: x, type: info, labels: {uid: object.metadata.uid}}\n")
 	f("    - {name: sum, help: x, value: object.status.size, labels: {g: object.metadata.generation}, aggregate: {op: sum}}\n",
 		`warning: metric "sum": non-histogram and non-summary metrics should not have "_sum" suffix`)
+}
+
+// TestLintExamples: the rules that are there to be copied are without warnings.
+func TestLintExamples(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*", "rules.yaml"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, rules := range folders {
+		crs := filepath.Join(filepath.Dir(rules), "crs.yaml")
+		for _, args := range [][]string{{rules}, {"--custom-resource-state-config-file", crs}} {
+			if r := run(t, nil, append([]string{"lint", "--strict"}, args...)...); r.code != 0 {
+				t.Errorf("%v:\n%s%s", args, r.out, r.stderr)
+			}
+		}
+	}
 }
 
 const legacyHead = `kind: CustomResourceStateMetrics

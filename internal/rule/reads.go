@@ -66,6 +66,8 @@ type Reading struct {
 	States []string
 	// Labels are the names of the labels that the new form has.
 	Labels []string
+	// Fixed are the labels that have the same value in every series.
+	Fixed map[string]string
 	// Legacy is set for the each form.
 	Legacy bool
 
@@ -86,7 +88,7 @@ func (s *Set) Readings() []Reading {
 			m := &r.metrics[i]
 			reading := Reading{
 				Metric: m.info, Desc: s.families[m.info.Family], GVK: r.gvk, Discovered: r.discover != nil,
-				Selection: r.selection, resource: r,
+				Selection: r.selection, Fixed: make(map[string]string), resource: r,
 			}
 			r.read(&reading)
 			switch e := m.eval.(type) {
@@ -117,6 +119,14 @@ func (r *Reading) Add(reads ...Read) {
 	}
 }
 
+// fix notes a label, if its value is fixed.
+func (r *Reading) fix(name string, value expr) {
+	delete(r.Fixed, name)
+	if text, fixed := value.constant(); fixed {
+		r.Fixed[name] = text
+	}
+}
+
 // roots are the paths of variables, by slot: more than one when a variable is
 // the first of several fields that is present. A variable that is not a part of
 // the object has none.
@@ -134,6 +144,7 @@ func (r *resourceRules) read(out *Reading) {
 		r.lookups[i].read(at, out)
 	}
 	for i := range r.outer {
+		out.fix(r.outer[i].name, r.outer[i].value)
 		out.Add(labelled(at.reads(r.outer[i].value), r.outer[i].name)...)
 	}
 }
@@ -161,6 +172,9 @@ func (f *form) read(out *Reading) {
 	}
 	for i := range f.labels {
 		out.Labels = append(out.Labels, f.labels[i].name)
+		if f.labels[i].outer < 0 {
+			out.fix(f.labels[i].name, f.labels[i].value)
+		}
 		out.Add(labelled(at.reads(f.labels[i].value), f.labels[i].name)...)
 	}
 	for i := range f.spreads {

@@ -19,6 +19,9 @@ type reads struct {
 
 // Read adds what the metric reads. It is that of a [rule.Reader].
 func (e *each) Read(out *rule.Reading) {
+	for _, l := range e.commonLabels {
+		out.Fixed[l.Name] = l.Value
+	}
 	for _, group := range e.reads.groups {
 		out.Add(group...)
 	}
