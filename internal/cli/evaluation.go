@@ -15,7 +15,8 @@ import (
 
 // evaluation says how objects are evaluated.
 type evaluation struct {
-	now time.Time // when ages are computed
+	now    time.Time   // when ages are computed
+	tracer rule.Tracer // may be nil
 }
 
 // evaluated is what rules give for objects.
@@ -33,7 +34,8 @@ type evaluated struct {
 func (e evaluation) run(set *rule.Set, objects []map[string]any) (evaluated, error) {
 	var out evaluated
 	s := store.New(set, store.Options{
-		Now: func() time.Time { return e.now },
+		Now:    func() time.Time { return e.now },
+		Tracer: e.tracer,
 		Report: func(p store.Problem) {
 			if !p.Harmless() {
 				out.problems = append(out.problems, p.String())
