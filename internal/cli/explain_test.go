@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	"github.com/kubevitals/kubevitals/catalog"
 )
 
 // TestExplain runs the command lines of each file in testdata/explain: the lines
@@ -64,6 +66,50 @@ func checkExplain(t *testing.T, file string) {
 		}
 		a.Files[output].Data = []byte(got)
 		write(t, filepath.Dir(file), filepath.Base(file), string(txtar.Format(a)))
+	}
+}
+
+// TestExplainCatalogs makes sure that what eval gives for the objects of the
+// catalogs' tests, explain explains: the same series, each with a rule.
+func TestExplainCatalogs(t *testing.T) {
+	for _, name := range catalog.Names() {
+		for _, file := range catalogTests(t, name) {
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var input []byte
+			for _, f := range a.Files {
+				if f.Name == "input.yaml" {
+					input = f.Data
+				}
+			}
+			checkExplained(t, name, input)
+		}
+	}
+}
+
+// checkExplained compares explain with eval for some objects.
+func checkExplained(t *testing.T, name string, input []byte) {
+	t.Helper()
+	now := "--now=2026-01-01T00:00:00Z"
+	want := make(map[string]int)
+	for line := range strings.Lines(run(t, input, "eval", now, "--catalog", name, "-").ok(t)) {
+		if !strings.HasPrefix(line, "#") {
+			want[line]++
+		}
+	}
+	series := ""
+	for line := range strings.Lines(run(t, input, "explain", "--catalog", name, now, `{__name__=~".+"}`, "-").ok(t)) {
+		switch {
+		case !strings.HasPrefix(line, " ") && line != "\n":
+			series = line
+		case strings.HasPrefix(line, "  rule") && want[series] > 0:
+			delete(want, series)
+		}
+	}
+	for line := range want {
+		t.Errorf("catalog %s: not explained: %s", name, line)
 	}
 }
 

@@ -168,15 +168,13 @@ func (f *form) emitStates(c *Context) {
 }
 
 // emitLabels emits a sample with the current label set.
-func (f *form) emitLabels(c *Context, value float64) {
-	if c.trace != nil {
-		c.trace.emitting()
-	}
-	c.Emit(f.labelSet(c), value)
-}
+func (f *form) emitLabels(c *Context, value float64) { c.Emit(f.labelSet(c), value) }
 
 // labelSet puts the label set together.
 func (f *form) labelSet(c *Context) []metric.Label {
+	if c.trace != nil {
+		c.trace.emitting()
+	}
 	labels := c.labels[:0]
 	for i := range f.labels {
 		if c.values[i] != "" {
