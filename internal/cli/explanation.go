@@ -87,7 +87,7 @@ func kindOf(o map[string]any) rule.GVK {
 func (e *explanation) match(families []exposition.Rendered) error {
 	seen := make(map[string]bool)
 	for i, d := range e.set.Families() {
-		at := slices.IndexFunc(families, func(r exposition.Rendered) bool { return r.Desc.Name == d.Name })
+		at := slices.IndexFunc(families, func(r exposition.Rendered) bool { return r.Name == d.Name })
 		if !e.wanted[i] || at < 0 {
 			continue
 		}
