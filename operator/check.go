@@ -42,6 +42,27 @@ func (k CheckKind) String() string {
 // what [CheckTimeout] says; a check that is still running then counts as failed.
 type CheckFunc func(ctx context.Context) error
 
+// Warning makes an error that a [CheckFunc] can return without failing: the
+// check is good, and the route's verbose answer says what is not as it should
+// be. Of nil it makes nil.
+func Warning(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &warning{err}
+}
+
+type warning struct{ err error }
+
+func (w *warning) Error() string { return w.err.Error() }
+func (w *warning) Unwrap() error { return w.err }
+
+// isWarning reports whether a verdict is good all the same.
+func isWarning(verdict error) bool {
+	var w *warning
+	return errors.As(verdict, &w)
+}
+
 // CheckOption changes how a check is asked.
 type CheckOption func(*check)
 
@@ -72,7 +93,7 @@ func (c *check) verdict(ctx context.Context) error {
 		return nil
 	}
 	_, err := c.run.get(ctx, c.timeout)
-	if err == nil {
+	if err == nil || isWarning(err) {
 		c.passed.Store(true)
 	}
 	return err
@@ -117,6 +138,10 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 		failed := false
 		for i, c := range checks {
 			switch {
+			case isWarning(verdicts[i]):
+				if query.Has("verbose") {
+					fmt.Fprintf(&body, "[+]%s ok, with a warning: %s\n", c.name, o.reason(verdicts[i]))
+				}
 			case verdicts[i] != nil:
 				failed = true
 				fmt.Fprintf(&body, "[-]%s failed: %s\n", c.name, o.reason(verdicts[i]))
@@ -143,7 +168,7 @@ func (o *Operator) serveChecks(kind CheckKind) http.HandlerFunc {
 func (o *Operator) logVerdicts(checks []*check, verdicts []error) {
 	now := time.Now()
 	for i, c := range checks {
-		failed, isShutdown := verdicts[i] != nil, c.kind == Ready && c.name == "shutdown"
+		failed, isShutdown := verdicts[i] != nil && !isWarning(verdicts[i]), c.kind == Ready && c.name == "shutdown"
 		if before := c.failed.Swap(failed); before || !failed || isShutdown {
 			continue
 		}

@@ -20,6 +20,8 @@ import (
 func TestChecks(t *testing.T) {
 	good := func(context.Context) error { return nil }
 	bad := func(context.Context) error { return errors.New("not yet") }
+	warns := func(context.Context) error { return operator.Warning(errors.New("not all of it")) }
+	fine := func(context.Context) error { return operator.Warning(nil) }
 	panics := func(context.Context) error { panic("p") }
 	type check struct {
 		kind operator.CheckKind
@@ -49,6 +51,12 @@ func TestChecks(t *testing.T) {
 		},
 		{"panic", "/livez?verbose", []check{{live, "a", panics}, {live, "b", good}}, 503, "[-]a failed: panic: p\n[+]b ok\nlivez check failed\n"},
 		{"two fail", "/livez", []check{{live, "a", panics}, {live, "b", bad}}, 503, "[-]a failed: panic: p\n[-]b failed: not yet\nlivez check failed\n"},
+		{"warning", "/readyz", []check{{ready, "a", warns}}, 200, "ok"},
+		{
+			"warning, verbose", "/readyz?verbose", []check{{ready, "a", warns}, {ready, "b", fine}}, 200,
+			"[+]a ok, with a warning: not all of it\n[+]b ok\n[+]shutdown ok\nreadyz check passed\n",
+		},
+		{"warning beside bad", "/livez?verbose", []check{{live, "a", warns}, {live, "b", bad}}, 503, "[+]a ok, with a warning: not all of it\n[-]b failed: not yet\nlivez check failed\n"},
 		{"of the other kind", "/livez?verbose", []check{{ready, "a", bad}, {live, "b", good}}, 200, "[+]b ok\nlivez check passed\n"},
 		{"of the other kind too", "/readyz", []check{{live, "a", bad}}, 200, "ok"},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // explainFlags are the flags of the command explain.
@@ -83,7 +84,11 @@ func explain(cmd *cobra.Command, flags *explainFlags, series string, paths []str
 	if err != nil {
 		return errors.Join(err, readErr)
 	}
-	if err := e.match(result.families); err != nil {
+	families, err := result.gather(exposition.Text)
+	if err == nil {
+		err = e.match(families)
+	}
+	if err != nil {
 		return errors.Join(err, readErr)
 	}
 	e.now = evaluation.now

@@ -70,7 +70,7 @@ func (f *ksmFlags) add(cmd *cobra.Command) {
 	for _, both := range [][]string{
 		{"listen", "port"}, {"listen", "host"}, {"log-level", "v"}, {"auth", "auth-filter"},
 		{"tls-config", "web.config.file", "tls-cert", "tls-self-signed"}, {"tls-config", "tls-client-ca"},
-		{"from", "namespaces"}, {"from", "namespaces-denylist"}, {"from", "apiserver"}, {"from", "use-apiserver-cache"},
+		{"from", "apiserver"}, {"from", "use-apiserver-cache"},
 	} {
 		cmd.MarkFlagsMutuallyExclusive(both...)
 	}

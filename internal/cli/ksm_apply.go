@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/klog/v2"
 )
 
 // apply carries the flags of kube-state-metrics over to those of the command. It
@@ -27,7 +29,7 @@ func (f *ksmFlags) apply(to *stateFlags) error {
 		f.warn("logtostderr", "%s", logsHere)
 	}
 	if f.verbosity >= 4 {
-		to.serve.logLevel = "debug"
+		f.verbose(to)
 	}
 	for _, step := range []func(*stateFlags) error{f.native, f.sharding, f.rules, f.objects, f.servers} {
 		if err := step(to); err != nil {
@@ -38,6 +40,17 @@ func (f *ksmFlags) apply(to *stateFlags) error {
 		return f.limitMemory("/")
 	}
 	return nil
+}
+
+// verbose logs what klog does at a level; slog has the same levels as negative
+// numbers, and 4 is debug.
+func (f *ksmFlags) verbose(to *stateFlags) {
+	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	if err := flags.Set("v", f.verbosity.String()); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	to.serve.logLevel = fmt.Sprintf("debug-%d", f.verbosity-4)
 }
 
 // native says that native resources are not served.
@@ -86,10 +99,10 @@ func (f *ksmFlags) rules(to *stateFlags) (err error) {
 		f.warn("custom-resource-state-config-file", "no effect beside --custom-resource-state-config")
 		r.legacy = ""
 	}
-	if f.goOnWithoutRules && r.legacy != "" && !exists(r.legacy) {
+	r.mayMiss = f.goOnWithoutRules
+	if r.mayMiss && r.legacy != "" && !exists(r.legacy) {
 		f.warn("custom-resource-state-config-file", "there is no %s yet: nothing is served by it until it appears", r.legacy)
-		f.missing = append(f.missing, r.legacy)
-		r.legacy, r.noDefaults = "", true
+		r.noDefaults = true
 	}
 	r.keep, err = keep(f.allow, f.deny)
 	if err != nil {

@@ -212,7 +212,8 @@ help: true
 	}
 }
 
-// TestKSMWithoutFiles starts without its files, and anew when they appear.
+// TestKSMWithoutFiles starts without its files, reads rules when they appear, and
+// starts anew for options.
 func TestKSMWithoutFiles(t *testing.T) {
 	object, _ := fooFiles(t)
 	dir := t.TempDir()
@@ -224,6 +225,11 @@ func TestKSMWithoutFiles(t *testing.T) {
 		t.Errorf("without rules: %d %s", code, body)
 	}
 	write(t, dir, "crs.yaml", crsFoo)
+	poll(t, "the rules to be used", func() bool {
+		_, body := main.get(t, "/metrics")
+		return strings.Contains(body, fooSample)
+	})
+	write(t, dir, "options.yaml", "metric_denylist: [uptime]\n")
 	restarted := func() bool {
 		all := listening.FindAllString(main.output.String(), -1)
 		main.url = all[max(len(all)-2, 0)]
@@ -233,9 +239,9 @@ func TestKSMWithoutFiles(t *testing.T) {
 		}
 		defer func() { _ = resp.Body.Close() }()
 		body, _ := io.ReadAll(resp.Body)
-		return strings.Contains(string(body), fooSample)
+		return len(body) == 0 && len(all) == 4
 	}
-	poll(t, "the rules to be served", restarted)
+	poll(t, "the options to be used", restarted)
 	if code := main.stop(t); code != 0 {
 		t.Errorf("exit code %d\n%s", code, main.output)
 	}
@@ -346,4 +352,36 @@ func TestKSMAPIServer(t *testing.T) {
 		serveAs(t, "kube-state-metrics", append(args, "--apiserver", url, "--custom-resource-state-config-file", rules)...)
 		poll(t, "discovery at --apiserver", func() bool { return discovered.Load() > 0 })
 	}
+}
+
+// TestKSMFilters: lists of families and of namespaces choose what is served.
+func TestKSMFilters(t *testing.T) {
+	dir := t.TempDir()
+	for _, namespace := range []string{"a", "b", "c"} {
+		write(t, dir, namespace+".yaml", strings.Replace(foo, "{name: foo}", "{name: foo, namespace: "+namespace+"}", 1))
+	}
+	rules := write(t, t.TempDir(), "crs.yaml", strings.Replace(crsFoo, "[metadata, name]", "[metadata, namespace]", 1)+
+		"    - name: other_time\n      each: {type: Gauge, gauge: {path: [status, uptime]}}\n")
+	sample := regexp.MustCompile(`(?m)^kube_customresource_(\w+)\{.*name="(\w)"\}`)
+	f := func(want string, args ...string) {
+		t.Helper()
+		main, _ := serveAs(t, "kube-state-metrics", append([]string{"--from", dir, "--custom-resource-state-config-file", rules}, args...)...)
+		_, body := main.get(t, "/metrics")
+		var got []string
+		for _, m := range sample.FindAllStringSubmatch(body, -1) {
+			got = append(got, m[1]+" "+m[2])
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%v: got %s, want %s", args, strings.Join(got, ", "), want)
+		}
+		if want == "" && !strings.Contains(main.output.String(), "No family is left to serve") {
+			t.Errorf("%v: no warning in\n%s", args, main.output)
+		}
+	}
+	f("uptime a, uptime b, uptime c", "--metric-allowlist", "_uptime$")
+	f("other_time a, other_time b, other_time c", "--metric-denylist", "kube_customresource_u.*,nothing")
+	f("", "--metric-allowlist", "kube_pod_info")
+	f("other_time a, other_time c, uptime a, uptime c", "--namespaces", "a,c", "--namespaces=x")
+	f("uptime c", "--namespaces-denylist", "a,b", "--metric-denylist", "other")
+	f("uptime a", "--namespaces-denylist", "b,c", "--namespaces", "a,b", "--metric-allowlist", "uptime")
 }

@@ -28,7 +28,7 @@ func ksmRules(f *ksmFlags) []ksmFlag {
 		{name: "custom-resource-state-config", option: "custom_resource_config", bind: &f.inline,
 			here: "rules as YAML or JSON; beats the file"},
 		{name: "continue-without-custom-resource-state-config-file", option: "continue_without_custom_resource_state_config_file",
-			bind: &f.goOnWithoutRules, here: "start without the file, and start anew when it appears"},
+			bind: &f.goOnWithoutRules, here: "start without the file, and use it when it appears"},
 		{name: "custom-resource-state-only", option: "custom_resources_only", bind: &f.customResourcesOnly,
 			here: "always so; silences what is said about native resources"},
 		{name: "resources", option: "resources", bind: &f.resources,
@@ -80,7 +80,7 @@ func ksmCluster(f *ksmFlags) []ksmFlag {
 		{name: "namespaces-denylist", option: "namespaces_denylist", bind: &f.namespacesDenylist, listed: true,
 			here: "namespaces not to read objects of, separated by commas; taken out of --namespaces if both are given"},
 		{name: "use-apiserver-cache", option: "use_api_server_cache", bind: &f.apiserverCache,
-			here: "list from the API server's cache (resourceVersion=0)"},
+			here: "with `--collect=scrape`, list from the API server's cache (resourceVersion=0)"},
 		{name: "object-limit", option: "object_limit", bind: new(int64),
 			here: "no effect: all objects are read", warning: "no effect: all objects are read, as a part of them would give wrong sums"},
 		{name: "node", option: "node", bind: new(string), here: "no effect: it is for pods",
@@ -118,7 +118,7 @@ func ksmProcess(f *ksmFlags) []ksmFlag {
 func ksmLog(f *ksmFlags) []ksmFlag {
 	f.toStderr = true
 	table := []ksmFlag{
-		{name: "v", bind: &f.verbosity, here: "from 4 the same as `--log-level=debug`, which has what the Kubernetes libraries log"},
+		{name: "v", bind: &f.verbosity, here: "from 4 the same as `--log-level=debug`, with what the Kubernetes libraries log at that level"},
 		{name: "logtostderr", bind: &f.toStderr, here: "always so"},
 	}
 	for _, flag := range []ksmFlag{

@@ -112,7 +112,7 @@ func TestKSMRefuses(t *testing.T) {
 	f("--telemetry-port -1: expected 0 to 65535", "--telemetry-port", "-1")
 	f("[listen port] were all set", "--listen", ":1", "--port", "1")
 	f("[auth auth-filter] were all set", "--auth", "none", "--auth-filter")
-	f("[from namespaces] were all set", "--from", dir, "--namespaces", "a")
+	f("[apiserver from] were all set", "--from", dir, "--apiserver", "http://a")
 	f("[log-level v] were all set", "--log-level", "info", "-v=9")
 	f("[tls-client-ca tls-config] were all set", "--tls-client-ca", "x", "--tls-config", "y")
 	f("--auth-filter needs TLS, or tokens would travel in the clear", "--auth-filter")

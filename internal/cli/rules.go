@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,14 @@ type ruleFlags struct {
 	catalogs []string
 	files    []string
 	legacy   string
+	mayMiss  bool // the file of legacy
 	enable   []string
 	params   []string
 	celCost  uint64
 	budget   time.Duration
+
+	configMaps          string // label selector; only of the command state
+	configMapNamespaces []string
 
 	inline     string                 // a CustomResourceStateMetrics configuration
 	noDefaults bool                   // without rules there are none
@@ -60,6 +65,13 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 	}
 }
 
+// addConfigMaps adds the flags for rules in the cluster.
+func (f *ruleFlags) addConfigMaps(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.configMaps, "rules-configmaps", "", "label selector of ConfigMaps with rule files to use, such as kubevitals.io/rules=true")
+	flags.StringSliceVar(&f.configMapNamespaces, "rules-configmaps-namespaces", nil, "namespaces of these ConfigMaps (default: --namespaces, or all)")
+}
+
 // load compiles the rules that the flags name. Warnings go to w, one line each;
 // the error has a line for each thing that is wrong.
 func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
@@ -70,32 +82,72 @@ func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
 type ruleFile struct {
 	name   string
 	legacy bool // read as kube-state-metrics reads it
+	data   []byte
 }
 
-// list returns the files that the flags name.
+// list returns the files that the flags name, without what is in them. Those of
+// a folder are in the order of their names.
 func (f *ruleFlags) list() []ruleFile {
 	var files []ruleFile
 	for _, name := range f.files {
-		files = append(files, ruleFile{name: name})
+		for _, file := range filesIn(name) {
+			files = append(files, ruleFile{name: file})
+		}
 	}
-	if f.legacy != "" {
+	if f.legacy != "" && (!f.mayMiss || exists(f.legacy)) {
 		files = append(files, ruleFile{name: f.legacy, legacy: true})
 	}
 	return files
 }
 
+// filesIn returns the rule files in a folder, or the name of what is none.
+func filesIn(name string) []string {
+	entries, err := os.ReadDir(name)
+	if err != nil || name == "" {
+		return []string{name}
+	}
+	var out []string
+	for _, e := range entries {
+		file := filepath.Join(name, e.Name())
+		info, err := os.Stat(file) // of what a link leads to, as in a mounted ConfigMap
+		if err == nil && !info.IsDir() && isRuleFile(e.Name()) {
+			out = append(out, file)
+		}
+	}
+	if len(out) == 0 {
+		return []string{name}
+	}
+	return out
+}
+
+// isRuleFile reports whether a file of a folder, or a key of a ConfigMap, has
+// the name of a rule file.
+func isRuleFile(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) && !strings.HasPrefix(name, ".")
+}
+
 // compile compiles the catalogs that the flags name, and files that read gives.
 // Without either, it compiles the default catalogs.
 func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, error), w io.Writer) (*rule.Set, error) {
+	l := &ruleLoader{}
+	if err := f.gather(l, files, read); err != nil {
+		return nil, err
+	}
+	set, err := f.compileAll(l)
+	l.warn(w)
+	return set, err
+}
+
+// gather parses the catalogs that the flags name, and files that read gives.
+func (f *ruleFlags) gather(l *ruleLoader, files []ruleFile, read func(name string) ([]byte, error)) error {
 	names := f.catalogs
-	if len(names) == 0 && len(files) == 0 && f.inline == "" && !f.noDefaults {
+	if len(names) == 0 && len(files) == 0 && f.inline == "" && f.configMaps == "" && !f.noDefaults {
 		names = defaultCatalogs
 	}
-	l := &ruleLoader{}
 	for _, name := range names {
 		file, data, err := catalog.Rules(name)
 		if err != nil {
-			return nil, fmt.Errorf("--catalog: %w", err)
+			return fmt.Errorf("--catalog: %w", err)
 		}
 		l.add(file, data, rule.ParseOptions{})
 	}
@@ -110,13 +162,7 @@ func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, er
 	if f.inline != "" {
 		l.add("--custom-resource-state-config", []byte(f.inline), rule.ParseOptions{Legacy: true})
 	}
-	set, err := f.compileAll(l)
-	for _, d := range l.findings {
-		if d.Warning {
-			_, _ = fmt.Fprintln(w, d.Error())
-		}
-	}
-	return set, err
+	return nil
 }
 
 // compileAll compiles what the loader has gathered, and adds what is found to
@@ -132,7 +178,10 @@ func (f *ruleFlags) compileAll(l *ruleLoader) (*rule.Set, error) {
 		opts.Identity = true
 	}
 	set, findings := rule.Compile(l.sources, opts)
-	l.findings = append(l.findings, findings...)
+	for _, d := range findings {
+		d.Warning = d.Warning || l.partial && strings.HasPrefix(d.File, "--")
+		l.findings = append(l.findings, d)
+	}
 	return set, l.err()
 }
 
@@ -179,7 +228,7 @@ func readRules(dir, name string) ([]byte, error) {
 		path = filepath.Join(dir, name)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: is a folder: name the rule files in it", name)
+		return nil, fmt.Errorf("%s: the folder has no rule files (*.yaml, *.yml, *.json)", name)
 	}
 	data, err := os.ReadFile(path)
 	var pathErr *fs.PathError
@@ -194,12 +243,24 @@ type ruleLoader struct {
 	sources  []rule.Source
 	findings rule.Diagnostics
 	errs     []error
+	// partial says that there may be more rules later: what --enable and
+	// --param name need not be there yet.
+	partial bool
 }
 
 func (l *ruleLoader) add(file string, data []byte, opts rule.ParseOptions) {
 	documents, findings := rule.Parse(file, data, opts)
 	l.findings = append(l.findings, findings...)
 	l.sources = append(l.sources, rule.Source{File: file, Documents: documents})
+}
+
+// warn writes the warnings, one line each.
+func (l *ruleLoader) warn(w io.Writer) {
+	for _, d := range l.findings {
+		if d.Warning {
+			_, _ = fmt.Fprintln(w, d.Error())
+		}
+	}
 }
 
 // err returns all errors, the first on the line of the message.

@@ -145,7 +145,7 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	if c.Tracer != nil {
 		c.beginTrace(p, m)
 	}
-	if len(c.paused) > 0 && time.Now().Before(c.paused[m.info]) {
+	if c.pauses(m) {
 		c.Fail(ReasonBudget, errPaused)
 	} else {
 		c.budget.reset()
@@ -154,6 +154,16 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	if c.trace != nil {
 		c.endTrace()
 	}
+}
+
+// pauses reports whether a metric that has run out of its budget still rests.
+func (c *Context) pauses(m *compiledMetric) bool {
+	until, pauses := c.paused[m.info]
+	if pauses && !time.Now().Before(until) {
+		delete(c.paused, m.info)
+		return false
+	}
+	return pauses
 }
 
 var errPaused = errors.New("the metric has used up its time and pauses")

@@ -309,10 +309,14 @@ func (t *Trace) lookup(j *join) Detail {
 
 // lookupAbsent says which part of a lookup is absent.
 func (t *Trace) lookupAbsent(j *join) string {
+	group := "apiVersion"
+	if j.isGroup {
+		group = "group"
+	}
 	for _, part := range []struct {
 		name string
 		from expr
-	}{{"apiVersion", j.apiVersion}, {"kind", j.kind}, {"namespace", j.namespace}, {"name", j.name}} {
+	}{{group, j.apiVersion}, {"kind", j.kind}, {"namespace", j.namespace}, {"name", j.name}} {
 		if len(part.from) == 0 {
 			continue
 		}

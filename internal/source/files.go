@@ -3,18 +3,14 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/store"
@@ -116,7 +112,8 @@ func (f *Files) Put(objects []map[string]any, took time.Duration) {
 // put hands kinds to the store whose programs are not done yet.
 func (f *Files) put(manifests map[rule.GVK]*manifest, done map[part]bool, took time.Duration) {
 	wanted := f.Store.Wanted()
-	for gvk, m := range manifests {
+	for _, gvk := range slices.SortedFunc(maps.Keys(manifests), rule.GVK.Compare) {
+		m := manifests[gvk]
 		served := m.served(gvk)
 		served.Wanted = slices.Contains(wanted, rule.GVK{Group: gvk.Group, Kind: gvk.Kind})
 		for _, program := range f.Set.Programs(served) {
@@ -161,74 +158,22 @@ func (f *Files) Unmatched() map[rule.GVK]int {
 	return maps.Clone(f.other)
 }
 
-// settle is how long after a change files are read again: an editor writes in
-// several steps.
-const settle = 200 * time.Millisecond
-
 // Watch loads the files again whenever one of them changes, until ctx ends.
 func (f *Files) Watch(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watching files: %w", err)
-	}
-	defer func() { _ = watcher.Close() }()
-	if err := f.watchFolders(watcher); err != nil {
-		return err
-	}
-	timer, running := time.NewTimer(settle), true // for what changed before the watch began
 	told := f.Err()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-watcher.Errors:
-			f.Log.Warn("Watching files failed", "err", err)
-		case event := <-watcher.Events:
-			if f.concerns(event.Name) && !running {
-				timer.Reset(settle)
-				running = true
-			}
-		case <-timer.C:
-			running = false
-			err := f.Load()
-			if err != nil && (told == nil || told.Error() != err.Error()) {
-				f.Log.Error("Some objects cannot be read", "err", err)
-			}
-			told = err
-			if err := f.watchFolders(watcher); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				f.Log.Warn("Watching files failed", "err", err)
-			}
+	return WatchPaths(ctx, f.Paths, f.Log, func() {
+		err := f.Load()
+		if err != nil && (told == nil || told.Error() != err.Error()) {
+			f.Log.Error("Some objects cannot be read", "err", err)
 		}
-	}
-}
-
-// concerns reports whether a changed file is one of ours, or may be what one of
-// ours is a link to: Kubernetes changes mounted files by the link "..data".
-func (f *Files) concerns(name string) bool {
-	if strings.HasPrefix(filepath.Base(name), "..") {
-		return true
-	}
-	return slices.ContainsFunc(f.Paths, func(path string) bool {
-		rel, err := filepath.Rel(path, name)
-		return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+		told = err
 	})
 }
 
-// watchFolders watches the folders that hold the files: a file that is replaced
-// would be lost otherwise.
-func (f *Files) watchFolders(w *fsnotify.Watcher) error {
-	var errs []error
-	for _, path := range slices.DeleteFunc(slices.Clone(f.Paths), func(p string) bool { return p == "-" }) {
-		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.IsDir() {
-				return w.Add(p)
-			}
-			return nil
-		})
-		errs = append(errs, err, w.Add(filepath.Dir(path)))
+// With returns the same files for other rules and another store.
+func (f *Files) With(set *rule.Set, s *store.Store) *Files {
+	return &Files{
+		Paths: f.Paths, Stdin: f.Stdin, Set: set, Store: s, Log: f.Log,
+		Namespaces: f.Namespaces, NamespacesDenylist: f.NamespacesDenylist, good: maps.Clone(f.good),
 	}
-	return errors.Join(errs...)
 }

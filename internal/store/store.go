@@ -87,7 +87,9 @@ func New(set *rule.Set, opts Options) *Store {
 	}
 	for i := range families {
 		s.families[i].desc = families[i]
-		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now)
+		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now, func(*object) {
+			s.render.Problem(rule.Problem{Family: i, Reason: rule.ReasonLimit, Err: errNoRoom})
+		})
 	}
 	s.joins.init()
 	s.limits.init()
@@ -95,6 +97,8 @@ func New(set *rule.Set, opts Options) *Store {
 	s.render.context.Tracer = opts.Tracer
 	return s
 }
+
+var errNoRoom = errors.New("the family has as many series as its limits allow")
 
 // Families returns the names of all families that the store can give.
 func (s *Store) Families() []string {

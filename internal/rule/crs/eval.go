@@ -165,7 +165,8 @@ func (e *each) gaugeOfMap(c *rule.Context, m map[string]any) []series {
 			s.labels = labels
 		}
 		s.labels = e.inner.apply(s.labels, m)
-		isZero := e.nilIsZero && key != e.valueKey && e.valueFrom.Walk(m[key]) == nil
+		metric.SortLabels(s.labels)
+		isZero := e.nilIsZero && e.valueFrom.Walk(m[key]) == nil
 		if isZero && keys[0] == e.valueKey && len(out) > 0 && slices.Equal(s.labels, out[0].labels) {
 			continue // the zero of a sibling would be the series of the value again
 		}
@@ -190,11 +191,7 @@ func (e *each) info(c *rule.Context, v any) []series {
 	case nil:
 	case []any:
 		for i, element := range x {
-			if element != nil {
-				add(spot{value: element, index: i}, e.inner.apply(nil, element))
-			} else if t := c.Trace(); t != nil {
-				e.traceInfo(t, spot{index: i}, nil)
-			}
+			add(spot{value: element, index: i}, e.inner.apply(nil, element))
 		}
 	case map[string]any:
 		add(spot{value: x, whole: true}, e.inner.apply(nil, x))
