@@ -24,6 +24,7 @@ type engine struct {
 	run     operator.TaskFunc     // keeps the store up to date; may be nil
 	ready   operator.CheckFunc
 	err     func() error // why the source does not answer
+	warning func() error // what it does not find out; may be nil
 	collect []operator.CollectorFunc
 }
 
@@ -99,7 +100,7 @@ func (f *stateFlags) fromCluster(log *slog.Logger) (builder, string, error) {
 		}
 		last = cluster
 		e := &engine{set: set, store: s, err: cluster.Err, collect: []operator.CollectorFunc{cluster.CollectRequests}}
-		e.run, e.ready = cluster.Watch, cluster.Listed
+		e.run, e.ready, e.warning = cluster.Watch, cluster.Listed, cluster.Warning
 		if f.collect == "scrape" {
 			e.before, e.run, e.ready = cluster.Scrape, cluster.Discover, cluster.Discovered
 		}

@@ -74,12 +74,22 @@ func (s *state) register(to *servers) {
 		s.follow(to.op)
 	}
 	to.each(func(op *operator.Operator) {
-		op.Check(operator.Ready, "state", func(ctx context.Context) error { return s.current.Load().ready(ctx) })
+		op.Check(operator.Ready, "state", s.ready)
 		if s.rules != nil {
 			op.Check(operator.Ready, "rules", s.rulesReady)
 		}
 		op.Handle("GET /{$}", web.Index(s.log, s.page))
 	})
+}
+
+// ready reports why the engine at work does not know its objects yet, or warns of
+// what it cannot find out.
+func (s *state) ready(ctx context.Context) error {
+	e := s.current.Load()
+	if err := e.ready(ctx); err != nil || e.warning == nil {
+		return err
+	}
+	return operator.Warning(e.warning())
 }
 
 // together makes one collector of several.

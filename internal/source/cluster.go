@@ -65,6 +65,9 @@ type Cluster struct {
 	mu           sync.Mutex
 	discovered   bool
 	discoveryErr error
+	learnErr     error // why less is known of kinds than rules ask
+	reconciled   bool  // watchers run for what was discovered
+	wanted       int   // kinds that objects have looked up, as of then
 }
 
 // ErrNoCluster says that nothing names a cluster.
@@ -147,9 +150,9 @@ func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 	defer cancel()
 	s, changed, err := c.discoverer.discover(ctx, c.needs.Core || c.wantsCore())
 	if err == nil && (c.needs.Labels || c.needs.Fields) {
-		var learned bool
-		learned, err = c.learn(ctx, s)
+		learned, learnErr := c.learn(ctx, s)
 		changed = changed || learned
+		c.noteLearned(learnErr)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,11 +182,45 @@ func (c *Cluster) Discovered(context.Context) error {
 	return nil
 }
 
+// noteLearned keeps why less is known of kinds than rules ask, and logs a new
+// reason. What is known from before stays; rules that need more find no kinds.
+func (c *Cluster) noteLearned(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && (c.learnErr == nil || c.learnErr.Error() != err.Error()) {
+		c.Log.Error("Kinds that rules describe cannot be found", "err", err)
+	}
+	c.learnErr = err
+}
+
+// Warning returns why rules may find fewer kinds than there are, or nil.
+func (c *Cluster) Warning() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.learnErr
+}
+
+// noteReconciled notes that there are watchers for what was discovered, with so
+// many kinds looked up.
+func (c *Cluster) noteReconciled(wanted int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reconciled, c.wanted = true, wanted
+}
+
 // Listed reports why the objects of a watched cluster are not all known yet: it
 // is not known what it serves, or a kind has been neither listed nor refused.
 func (c *Cluster) Listed(ctx context.Context) error {
 	if err := c.Discovered(ctx); err != nil {
 		return err
+	}
+	c.Store.Settle() // objects may look up more once they have found the first
+	wanted := len(c.Store.Wanted())
+	c.mu.Lock()
+	reconciled := c.reconciled && c.wanted >= wanted
+	c.mu.Unlock()
+	if !reconciled {
+		return errors.New("what the cluster serves is not listed yet")
 	}
 	for _, k := range c.Store.Status() {
 		if !k.Answered && k.Err != "" {

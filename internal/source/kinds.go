@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,24 +40,25 @@ func (k *kinds) describe(s *rule.Served, resource string) {
 
 func groupVersion(k rule.GVK) string { return strings.TrimPrefix(k.Group+"/"+k.Version, "/") }
 
-// learn brings what the rules ask for up to date, and reports whether it has
-// changed.
+// learn brings what the rules ask for up to date, as far as it can be read, and
+// reports whether it has changed.
 func (c *Cluster) learn(ctx context.Context, s served) (changed bool, err error) {
-	needs := c.Set.Needs()
-	if needs.Labels {
-		changed, err = c.learnLabels(ctx)
-		if err != nil {
-			return changed, fmt.Errorf("reading the labels of CustomResourceDefinitions, which rules ask for: %w", err)
-		}
-	}
-	if needs.Fields {
-		learned, err := c.learnFields(ctx, s)
-		if err != nil {
-			return changed, fmt.Errorf("reading the schemas of kinds, which rules ask for: %w", err)
-		}
+	var errs []error
+	if c.needs.Labels {
+		learned, err := c.learnLabels(ctx)
 		changed = changed || learned
+		if err != nil {
+			errs = append(errs, fmt.Errorf("reading the labels of CustomResourceDefinitions, which rules ask for: %w", err))
+		}
 	}
-	return changed, nil
+	if c.needs.Fields {
+		learned, err := c.learnFields(ctx, s)
+		changed = changed || learned
+		if err != nil {
+			errs = append(errs, fmt.Errorf("reading the schemas of kinds, which rules ask for: %w", err))
+		}
+	}
+	return changed, errors.Join(errs...)
 }
 
 func (c *Cluster) learnLabels(ctx context.Context) (changed bool, err error) {
@@ -95,6 +97,7 @@ func (c *Cluster) learnFields(ctx context.Context, s served) (changed bool, err 
 	if err := json.Unmarshal(data, &index); err != nil {
 		return false, fmt.Errorf("/openapi/v3: %w", err)
 	}
+	var errs []error
 	for gv := range s.groupVersions() {
 		entry, ok := index.Paths[apiPath(gv)]
 		if !ok || c.kinds.documents[gv].hash == entry.URL {
@@ -102,16 +105,18 @@ func (c *Cluster) learnFields(ctx context.Context, s served) (changed bool, err 
 		}
 		data, err := c.openAPI(ctx, entry.URL)
 		if err != nil {
-			return changed, err
+			errs = append(errs, err)
+			continue
 		}
 		found, err := readSchemas(data)
 		if err != nil {
-			return changed, fmt.Errorf("%s: %w", entry.URL, err)
+			errs = append(errs, fmt.Errorf("%s: %w", entry.URL, err))
+			continue
 		}
 		c.kinds.documents[gv] = document{entry.URL, found}
 		changed = true
 	}
-	return changed, nil
+	return changed, errors.Join(errs...)
 }
 
 // groupVersions returns the groups and versions that have a kind, as in an

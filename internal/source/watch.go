@@ -38,7 +38,9 @@ func (c *Cluster) Watch(ctx context.Context) error {
 	for {
 		s, changed, err := c.discover(ctx)
 		if err == nil && (changed || !settled) {
+			wanted := len(c.Store.Wanted())
 			settled = c.reconcile(ctx, watchers, s)
+			c.noteReconciled(wanted)
 		}
 		pause := c.Poll
 		switch {

@@ -4,6 +4,16 @@ package store
 // limits had refused them something.
 const maxRetries = 1000
 
+// Settle renders objects again for which something else has changed, as Gather
+// does before it takes its view.
+func (s *Store) Settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replacing == 0 {
+		s.settle()
+	}
+}
+
 // settle renders objects again for which something else has changed: an object
 // that they look up, or the room that limits leave. The caller holds the mutex.
 func (s *Store) settle() {
