@@ -62,6 +62,12 @@ docs/kube-state-metrics.md.`,
 		PreRunE: func(*cobra.Command, []string) error { return f.ksm.readOptions() },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	f.add(cmd)
+	return cmd
+}
+
+// add adds the flags to a command.
+func (f *stateFlags) add(cmd *cobra.Command) {
 	f.serve.add(cmd)
 	f.rules.add(cmd)
 	flags := cmd.Flags()
@@ -76,7 +82,6 @@ docs/kube-state-metrics.md.`,
 	cmd.MarkFlagsMutuallyExclusive("from", "scrape-cache")
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
 	f.ksm.add(cmd)
-	return cmd
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {

@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apiversion "k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubevitals/kubevitals/internal/rbac"
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/schema"
+	"github.com/kubevitals/kubevitals/internal/source"
+	"github.com/kubevitals/kubevitals/internal/store"
+)
+
+// kinds fills in what is known to be served, and says where that is known from.
+func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan) (about []string, err error) {
+	if !f.offline {
+		about, err = f.ask(cmd, plan)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range f.crds {
+		found, err := readDefinitions(path, cmd.InOrStdin())
+		if err != nil {
+			return nil, fmt.Errorf("--crds: %w", err)
+		}
+		for _, k := range kindsOf(found) {
+			if !slices.ContainsFunc(plan.Kinds, func(o rbac.Kind) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
+				plan.Kinds = append(plan.Kinds, k)
+			}
+		}
+	}
+	return about, nil
+}
+
+// ask asks the cluster that the flags name, or else one that is found and
+// answers.
+func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan) ([]string, error) {
+	s := f.state
+	named := s.kubeconfig != "" || s.apiserver != ""
+	config, err := s.cluster()
+	if errors.Is(err, source.ErrNoCluster) {
+		return nil, nil
+	}
+	if err == nil {
+		err = askCluster(cmd.Context(), config, plan)
+	}
+	switch {
+	case err == nil:
+		return []string{"Kinds are called as in the cluster " + config.Host + ", and are those that it serves at present."}, nil
+	case named:
+		return nil, fmt.Errorf("%w (--offline does without the cluster)", err)
+	}
+	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: going on without a cluster: %v\n", err)
+	return nil, nil
+}
+
+// askCluster fills in what a cluster serves, and what its objects refer to where
+// they decide about that.
+func askCluster(ctx context.Context, config *rest.Config, plan *rbac.Plan) error {
+	log := slog.New(slog.DiscardHandler)
+	st := store.New(plan.Rules, store.Options{Log: log})
+	cluster, err := source.NewCluster(source.ClusterConfig{
+		REST: config, Set: plan.Rules, Store: st, Log: log, Namespaces: plan.Namespaces,
+	})
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(plan.Rules.Requests(), func(r rule.Request) bool { return r.Lookup && r.GVK == rule.GVK{} }) {
+		// What an object refers to may refer to more.
+		for before := -1; before < len(plan.LookedUp); {
+			before = len(plan.LookedUp)
+			cluster.Scrape(ctx)
+			plan.LookedUp = st.Wanted()
+		}
+	}
+	served, err := cluster.Served(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range st.Status() {
+		if k.Err != "" {
+			return fmt.Errorf("objects decide about permissions, and those of %s cannot be read: %s", k.GVK, k.Err)
+		}
+	}
+	plan.Cluster = true
+	for _, k := range served {
+		plan.Kinds = append(plan.Kinds, rbac.Kind{Served: k.Served, Resource: k.Resource, Watchable: k.Watchable})
+	}
+	return nil
+}
+
+// readDefinitions reads the CustomResourceDefinitions of a file, a folder or
+// stdin.
+func readDefinitions(path string, stdin io.Reader) (map[schema.Kind]*schema.CRD, error) {
+	out := make(map[schema.Kind]*schema.CRD)
+	add := func(name string, data []byte, err error) error {
+		if err != nil {
+			return err
+		}
+		found, err := schema.FromCRDs(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		maps.Copy(out, found)
+		return nil
+	}
+	if path == "-" {
+		data, err := io.ReadAll(stdin)
+		if err := add("stdin", data, err); err != nil {
+			return nil, err
+		}
+		return out, some(out, "stdin")
+	}
+	err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || file != path && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		return add(file, data, err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, some(out, path)
+}
+
+// some refuses to have read nothing: somebody believes there is something.
+func some(found map[schema.Kind]*schema.CRD, path string) error {
+	if len(found) == 0 {
+		return fmt.Errorf("%s has no CustomResourceDefinition", path)
+	}
+	return nil
+}
+
+// kindsOf returns the served kinds, each with its versions, best first.
+func kindsOf(found map[schema.Kind]*schema.CRD) []rbac.Kind {
+	sorted := slices.SortedFunc(maps.Keys(found), func(a, b schema.Kind) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Name, b.Name),
+			apiversion.CompareKubeAwareVersionStrings(b.Version, a.Version))
+	})
+	var out []rbac.Kind
+	for _, at := range sorted {
+		crd := found[at]
+		if !crd.Served {
+			continue
+		}
+		best := len(out) == 0 || out[len(out)-1].Group != at.Group || out[len(out)-1].Kind != at.Name
+		out = append(out, rbac.Kind{
+			Served: rule.Served{
+				GVK: rule.GVK{Group: at.Group, Version: at.Version, Kind: at.Name}, Best: best, Namespaced: crd.Namespaced,
+				Categories: crd.Categories, Labels: crd.Labels, Has: source.HasField(crd.Schema),
+			},
+			Resource: crd.Plural, Watchable: true,
+		})
+	}
+	return out
+}
