@@ -138,7 +138,8 @@ spec:
 		}
 	}
 	f(`there is no catalog "gatewayapi": there are gateway-api, kuadrant`, "--catalog", "gatewayapi", "-")
-	f(dir+`: is a folder: name the rule files in it`, "--rules", dir, "-")
+	f(filepath.Join(dir, "empty.yaml")+`: the file has no rules`, "--rules", dir, "-") // and all others of the folder
+	f(`the folder has no rule files (*.yaml, *.yml, *.json)`, "--rules", t.TempDir(), "-")
 	f(`empty.yaml: the file has no rules`, "--rules", filepath.Join(dir, "empty.yaml"), "-")
 	f(`notyaml.yaml:2: not valid YAML`, "--rules", filepath.Join(dir, "notyaml.yaml"), "-")
 	f(`typo.yaml:8:7: metric "status": unknown field "forEech", did you mean "forEach"?`, "--rules", filepath.Join(dir, "typo.yaml"), "-")

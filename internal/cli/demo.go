@@ -48,14 +48,14 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if err != nil {
 		return fmt.Errorf("reading the sample cluster: %w", err)
 	}
-	s := &state{set: set, store: store.New(set, store.Options{Log: log}), log: log, title: "A sample cluster"}
-	files := &source.Files{Set: set, Store: s.store, Log: log}
+	e := &engine{set: set, store: store.New(set, store.Options{Log: log}), ready: atOnce}
+	files := &source.Files{Set: set, Store: e.store, Log: log}
 	files.Put(objects, 0)
-	s.err = files.Err
-	s.ready = func(context.Context) error { return nil }
+	e.err = files.Err
 	if every > 0 {
-		s.daemon = demoChanges(cmd.OutOrStdout(), files, objects, every)
+		e.run = demoChanges(cmd.OutOrStdout(), files, objects, every)
 	}
+	s := newState(e, "A sample cluster", log)
 	servers, err := serve.open(cmd.Context(), log, new(stateFlags).cluster)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func rootOf(program string, streams Streams) *cobra.Command {
 // ksmRoot returns the command line of kube-state-metrics: that of the command
 // state, with the commands that are beside it there.
 func ksmRoot(streams Streams) *cobra.Command {
-	root := newState(true)
+	root := newStateCommand(true)
 	root.Use = ksmName
 	root.Short = "Serve custom resources as metrics, in the place of kube-state-metrics"
 	root.Long = `Serve the state of custom resources as metrics. This is Kubevitals, called by the

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -64,7 +65,7 @@ are guessed, and marked so.`,
 // rbacListed are the flags of the command state on which permissions depend.
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
-	"namespaces", "param", "rules", "rules-configmaps", "rules-namespaces",
+	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
 func (f *rbacFlags) run(cmd *cobra.Command) error {
@@ -72,19 +73,20 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	set, err := s.rules.load(cmd.ErrOrStderr())
+	rules := newRulebook(&s.rules, slog.New(slog.DiscardHandler))
+	set, err := rules.begin(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	plan := &rbac.Plan{
 		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && s.collect == "watch", Wildcards: f.wildcards,
 		Namespaces: s.namespaces, Reviews: s.serve.secure.auth == "kubernetes" && s.serve.secure.kubeconfig == "",
-		ConfigMaps: s.rules.configMaps != "", ConfigMapNamespaces: s.rules.configMapNamespaces,
+		ConfigMaps: s.rules.configMaps != "", ConfigMapNamespaces: unique(s.configMapNamespaces()),
 	}
 	about := []string{"Printed by: " + commandLine(cmd)}
 	if len(s.from) == 0 {
 		plan.Rules = set
-		known, err := f.kinds(cmd, plan)
+		known, err := f.kinds(cmd, plan, rules)
 		if err != nil {
 			return err
 		}
@@ -133,8 +135,11 @@ func (f *rbacFlags) about(plan *rbac.Plan, permissions *rbac.Permissions) []stri
 			out = append(out, "Nothing outside of the namespaces is needed: there is no ClusterRole.")
 		}
 	}
-	if plan.ConfigMaps {
+	if plan.ConfigMaps && !plan.Cluster {
 		out = append(out, "Rules in ConfigMaps may ask for kinds that are not here: give those files with --rules as well.")
+	}
+	if plan.ConfigMaps && plan.Cluster {
+		out = append(out, "Rules in ConfigMaps are taken into account as they are at present.")
 	}
 	if f.state.serve.secure.kubeconfig != "" {
 		out = append(out, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")

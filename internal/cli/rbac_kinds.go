@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	apiversion "k8s.io/apimachinery/pkg/version"
@@ -26,9 +27,9 @@ import (
 )
 
 // kinds fills in what is known to be served, and says where that is known from.
-func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan) (about []string, err error) {
+func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) (about []string, err error) {
 	if !f.offline {
-		about, err = f.ask(cmd, plan)
+		about, err = f.ask(cmd, plan, rules)
 		if err != nil {
 			return nil, err
 		}
@@ -49,12 +50,15 @@ func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan) (about []string, 
 
 // ask asks the cluster that the flags name, or else one that is found and
 // answers.
-func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan) ([]string, error) {
+func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([]string, error) {
 	s := f.state
 	named := s.kubeconfig != "" || s.apiserver != ""
 	config, err := s.cluster()
 	if errors.Is(err, source.ErrNoCluster) {
 		return nil, nil
+	}
+	if err == nil && plan.ConfigMaps {
+		plan.Rules, err = withConfigMaps(cmd.Context(), config, plan, rules)
 	}
 	if err == nil {
 		err = askCluster(cmd.Context(), config, plan)
@@ -67,6 +71,32 @@ func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan) ([]string, error) {
 	}
 	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: going on without a cluster: %v\n", err)
 	return nil, nil
+}
+
+// patience is how long a cluster may take to answer.
+const patience = 15 * time.Second
+
+// withConfigMaps returns the rules with those of the cluster's ConfigMaps.
+func withConfigMaps(ctx context.Context, config *rest.Config, plan *rbac.Plan, rules *rulebook) (*rule.Set, error) {
+	maps, err := source.NewConfigMaps(config, rules.flags.configMaps, plan.ConfigMapNamespaces, rules.log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	set := plan.Rules
+	var errs []error
+	err = maps.Watch(ctx, func(all []source.ConfigMap) {
+		defer cancel()
+		changed, verdicts := rules.configMaps(all)
+		for _, v := range verdicts {
+			errs = append(errs, v.err)
+		}
+		if changed != nil {
+			set = changed
+		}
+	})
+	return set, errors.Join(append(errs, err, maps.Synced(ctx))...)
 }
 
 // askCluster fills in what a cluster serves, and what its objects refer to where

@@ -59,7 +59,7 @@ Serve the state of the cluster your kubeconfig points to:
   kubevitals state`,
 	}
 	prepare(root, streams)
-	root.AddCommand(newState(false), newDemo(), newEval(), newTest(), newRBAC(), newVersion())
+	root.AddCommand(newStateCommand(false), newDemo(), newEval(), newTest(), newRBAC(), newVersion())
 	return root
 }
 

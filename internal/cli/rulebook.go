@@ -2,13 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -19,8 +18,9 @@ import (
 // as a whole: what the flags name is one, and each ConfigMap is one. A unit that
 // is refused is used as it was before; it costs no other unit anything.
 type rulebook struct {
-	flags *ruleFlags
-	log   *slog.Logger
+	flags    *ruleFlags
+	log      *slog.Logger
+	warnings io.Writer // instead of the log, or nil
 
 	mu       sync.Mutex
 	current  map[string]unit  // as they are now, by name
@@ -50,6 +50,9 @@ type verdict struct {
 	name string
 	unit unit
 	err  error // why it was refused, or nil
+	// news says that it is not what was said of the unit before, and first that
+	// nothing was.
+	news, first bool
 }
 
 // read reads the files of the flags. What cannot be read is an error of the
@@ -85,7 +88,7 @@ func (b *rulebook) own() (*rule.Set, []verdict) {
 	defer b.mu.Unlock()
 	if err != nil {
 		b.refused[ownUnit] = err
-		return nil, []verdict{{ownUnit, u, err}}
+		return nil, []verdict{{name: ownUnit, unit: u, err: err, news: true}}
 	}
 	next := maps.Clone(b.current)
 	next[ownUnit] = u
@@ -109,6 +112,9 @@ func (b *rulebook) configMaps(all []source.ConfigMap) (*rule.Set, []verdict) {
 // change works out which of the units that have changed can be used. The caller
 // holds the mutex.
 func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
+	if maps.EqualFunc(b.current, next, unit.equal) && b.refused[ownUnit] == nil {
+		return nil, nil
+	}
 	base := make(map[string]unit)
 	removed := false
 	for name, u := range b.accepted {
@@ -120,12 +126,13 @@ func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
 	}
 	var changed []string
 	for _, name := range slices.Sorted(maps.Keys(next)) {
-		if before, known := b.current[name]; !known || !before.equal(next[name]) {
-			changed = append(changed, name)
-		} else if b.refused[name] != nil {
-			changed = append(changed, name) // what was in its way may be gone
+		if used, ok := base[name]; !ok || !used.equal(next[name]) {
+			changed = append(changed, name) // or what was in its way may be gone
+		} else {
+			delete(b.refused, name)
 		}
 	}
+	before := b.current
 	b.current = next
 	maps.DeleteFunc(b.refused, func(name string, _ error) bool { _, there := next[name]; return !there })
 	if len(changed) == 0 && !removed {
@@ -133,7 +140,11 @@ func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
 	}
 	set, verdicts := b.try(base, changed)
 	accepted := removed
-	for _, v := range verdicts {
+	for i, v := range verdicts {
+		told := b.refused[v.name]
+		old, known := before[v.name]
+		verdicts[i].news = !known || !old.equal(v.unit) || (told == nil) != (v.err == nil) || told != nil && told.Error() != v.err.Error()
+		verdicts[i].first = !known
 		delete(b.refused, v.name)
 		if v.err != nil {
 			b.refused[v.name] = v.err
@@ -202,6 +213,10 @@ func (b *rulebook) compile(units map[string]unit) (*rule.Set, error) {
 		}
 	}
 	set, err := b.flags.compileAll(l)
+	if b.warnings != nil {
+		l.warn(b.warnings)
+		return set, err
+	}
 	for _, d := range l.findings {
 		if d.Warning {
 			b.log.Warn("Rules", "finding", d.Error())
@@ -245,13 +260,4 @@ func displayName(unit string) string {
 		return "files"
 	}
 	return "configmap " + unit
-}
-
-// firstLine returns the first line of an error, and how many follow.
-func firstLine(err error) string {
-	first, rest, _ := strings.Cut(err.Error(), "\n")
-	if rest != "" {
-		first += fmt.Sprintf(" (and %d more)", strings.Count(rest, "\n")+1)
-	}
-	return cmp.Or(first, "unknown")
 }

@@ -63,6 +63,13 @@ func (f *ruleFlags) add(cmd *cobra.Command) {
 	}
 }
 
+// addConfigMaps adds the flags for rules in the cluster.
+func (f *ruleFlags) addConfigMaps(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.configMaps, "rules-configmaps", "", "label selector of ConfigMaps with rule files to use, such as kubevitals.io/rules=true")
+	flags.StringSliceVar(&f.configMapNamespaces, "rules-configmaps-namespaces", nil, "namespaces of these ConfigMaps (default: --namespaces, or all)")
+}
+
 // load compiles the rules that the flags name. Warnings go to w, one line each;
 // the error has a line for each thing that is wrong.
 func (f *ruleFlags) load(w io.Writer) (*rule.Set, error) {
@@ -132,7 +139,7 @@ func (f *ruleFlags) compile(files []ruleFile, read func(name string) ([]byte, er
 // gather parses the catalogs that the flags name, and files that read gives.
 func (f *ruleFlags) gather(l *ruleLoader, files []ruleFile, read func(name string) ([]byte, error)) error {
 	names := f.catalogs
-	if len(names) == 0 && len(files) == 0 && f.inline == "" && !f.noDefaults {
+	if len(names) == 0 && len(files) == 0 && f.inline == "" && f.configMaps == "" && !f.noDefaults {
 		names = defaultCatalogs
 	}
 	for _, name := range names {

@@ -5,18 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
-	"github.com/kubevitals/kubevitals/internal/store"
-	"github.com/kubevitals/kubevitals/internal/web"
-	"github.com/kubevitals/kubevitals/operator"
-	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // stateFlags are the flags of the command state.
@@ -35,8 +29,8 @@ type stateFlags struct {
 	apiserverCache                 bool
 }
 
-// newState returns the command, or the one that stands in for kube-state-metrics.
-func newState(compat bool) *cobra.Command {
+// newStateCommand returns the command, or the one that stands in for kube-state-metrics.
+func newStateCommand(compat bool) *cobra.Command {
 	f := &stateFlags{ksm: ksmFlags{compat: compat}}
 	cmd := &cobra.Command{
 		Use:   "state",
@@ -70,6 +64,7 @@ docs/kube-state-metrics.md.`,
 func (f *stateFlags) add(cmd *cobra.Command) {
 	f.serve.add(cmd)
 	f.rules.add(cmd)
+	f.rules.addConfigMaps(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, ~/.kube/config, or the pod's ServiceAccount)")
 	flags.StringVar(&f.collect, "collect", "watch", "how to read the cluster: watch, or scrape to list during scrapes only")
@@ -81,6 +76,7 @@ func (f *stateFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("from", "collect")
 	cmd.MarkFlagsMutuallyExclusive("from", "scrape-cache")
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
+	cmd.MarkFlagsMutuallyExclusive("from", "rules-configmaps")
 	f.ksm.add(cmd)
 }
 
@@ -95,22 +91,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	for _, w := range f.ksm.warnings {
 		log.Warn("Flag of kube-state-metrics", "flag", "--"+w.flag, "hint", w.text)
 	}
-	set, err := f.rules.load(cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	if f.rules.keep != nil && len(set.Families()) == 0 {
-		log.Warn("No family is left to serve by --metric-allowlist or --metric-denylist")
-	}
-	s := &state{set: set, store: store.New(set, store.Options{Log: log}), log: log}
-	if len(f.from) > 0 {
-		err = s.readFiles(&source.Files{
-			Paths: f.from, Stdin: cmd.InOrStdin(), Set: set, Store: s.store, Log: log,
-			Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist,
-		})
-	} else {
-		err = s.readCluster(f)
-	}
+	s, err := f.prepare(cmd, log)
 	if err != nil {
 		return err
 	}
@@ -133,18 +114,44 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	return err
 }
 
-// state is the state part: a store, where its objects come from, and what is
-// known about that.
-type state struct {
-	set     *rule.Set
-	store   *store.Store
-	log     *slog.Logger
-	title   string // of the source
-	before  func(context.Context)
-	daemon  operator.TaskFunc
-	ready   operator.CheckFunc
-	err     func() error // why the source does not answer
-	collect []operator.CollectorFunc
+// prepare loads the rules and makes the part.
+func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, error) {
+	rules := newRulebook(&f.rules, log)
+	set, err := rules.begin(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	if f.rules.keep != nil && len(set.Families()) == 0 {
+		log.Warn("No family is left to serve by --metric-allowlist or --metric-denylist")
+	}
+	build, title, err := f.builder(cmd.InOrStdin(), log)
+	if err != nil {
+		return nil, err
+	}
+	first, err := build(set)
+	if err != nil {
+		return nil, err
+	}
+	s := newState(first, title, log)
+	s.build, s.rules = build, rules
+	if f.rules.configMaps == "" {
+		return s, nil
+	}
+	config, err := f.cluster()
+	if err != nil {
+		return nil, fmt.Errorf("--rules-configmaps: %w", err)
+	}
+	s.configMaps, err = source.NewConfigMaps(config, f.rules.configMaps, f.configMapNamespaces(), log)
+	return s, err
+}
+
+// configMapNamespaces returns the namespaces whose ConfigMaps are read, none for
+// all.
+func (f *stateFlags) configMapNamespaces() []string {
+	if len(f.rules.configMapNamespaces) > 0 {
+		return f.rules.configMapNamespaces
+	}
+	return f.namespaces
 }
 
 // cluster returns the configuration of the cluster that the flags name.
@@ -170,123 +177,4 @@ func clusterConfig(kubeconfig string) (*rest.Config, error) {
 	}
 	config.UserAgent = userAgent()
 	return config, nil
-}
-
-func (s *state) readFiles(f *source.Files) error {
-	if err := f.Load(); err != nil {
-		if len(s.store.Status()) == 0 {
-			return fmt.Errorf("--from: %w", err)
-		}
-		s.log.Error("Some objects cannot be read", "err", err)
-	}
-	s.title = "Objects from files"
-	s.daemon, s.err = f.Watch, f.Err
-	s.ready = func(context.Context) error { return nil }
-	return nil
-}
-
-func (s *state) readCluster(f *stateFlags) error {
-	if f.collect != "watch" && f.collect != "scrape" {
-		return fmt.Errorf("--collect %q: expected watch or scrape", f.collect)
-	}
-	if f.cache != 0 && f.collect != "scrape" {
-		return errors.New("--scrape-cache goes with --collect=scrape: a watched cluster is never stale")
-	}
-	config, err := f.cluster()
-	switch {
-	case errors.Is(err, source.ErrNoCluster):
-		return fmt.Errorf("%w: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or read objects with --from FILE", err)
-	case err != nil:
-		return err
-	}
-	cluster, err := source.NewCluster(source.ClusterConfig{
-		REST: config, Set: s.set, Store: s.store, Log: s.log, Poll: f.poll, Cache: f.cache,
-		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, APIServerCache: f.apiserverCache,
-	})
-	if err != nil {
-		return err
-	}
-	s.err = cluster.Err
-	s.collect = append(s.collect, cluster.CollectRequests)
-	if f.collect == "scrape" {
-		s.title = "Objects of " + config.Host + ", listed during scrapes"
-		s.before, s.daemon, s.ready = cluster.Scrape, cluster.Discover, cluster.Discovered
-	} else {
-		s.title = "Objects of " + config.Host + ", watched"
-		s.daemon, s.ready = cluster.Watch, cluster.Listed
-	}
-	return nil
-}
-
-// register hangs the part on the servers.
-func (s *state) register(to *servers) {
-	part := store.Part{Store: s.store, Before: s.before}
-	about := slices.Concat([]operator.CollectorFunc{s.store.Collect, s.up}, s.collect)
-	if to.telemetry == nil {
-		part.About = about
-	} else {
-		to.op.Collect("state_about", together(about))
-	}
-	to.op.AddPart(statePart, part, operator.AnyFormat())
-	if s.daemon != nil {
-		to.op.Daemon("state", s.daemon)
-	}
-	to.each(func(op *operator.Operator) {
-		op.Check(operator.Ready, "state", s.ready)
-		op.Handle("GET /{$}", web.Index(s.log, s.page))
-	})
-}
-
-// together makes one collector of several.
-func together(collectors []operator.CollectorFunc) operator.CollectorFunc {
-	return func(ctx context.Context, emit func(operator.Metric)) error {
-		for _, collect := range collectors {
-			if err := collect(ctx, emit); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// up gives gateway_metrics_up, which the RFC of the Gateway API exporter asks
-// for, and the state of the source.
-func (s *state) up(_ context.Context, emit func(operator.Metric)) error {
-	sourceUp := s.err() == nil
-	gatewayUp, asked := sourceUp, false
-	for _, k := range s.store.Status() {
-		if slices.ContainsFunc(defaultCatalogs, func(name string) bool { return slices.Contains(k.Documents, name) }) {
-			gatewayUp = gatewayUp && k.Up()
-		}
-	}
-	for _, name := range s.set.Documents() {
-		asked = asked || slices.Contains(defaultCatalogs, name)
-	}
-	gauge := func(name, help string, up bool) {
-		m := operator.Metric{Name: name, Help: help, Type: metric.Gauge}
-		if up {
-			m.Value = 1
-		}
-		emit(m)
-	}
-	gauge("kubevitals_state_source_up", "Whether the cluster or the files could be read when last tried.", sourceUp)
-	if asked {
-		gauge("gateway_metrics_up", "Whether every installed kind of the Gateway API and Kuadrant catalogs could be read.", gatewayUp)
-	}
-	return nil
-}
-
-func (s *state) page() web.Page {
-	p := web.Page{
-		Title: "state", Version: currentVersion(), Source: s.title, Kinds: s.store.Status(),
-		Links: []web.Link{
-			{Path: "/metrics", Text: "what Prometheus scrapes"},
-			{Path: "/readyz?verbose", Text: "whether every kind has been read"},
-			{Path: "/livez?verbose", Text: "whether the process works"},
-		},
-	}
-	if err := s.err(); err != nil {
-		p.Err = err.Error()
-	}
-	return p
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,8 +170,7 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 	}
 	slot := slices.Index(scope, name)
 	if slot < 0 {
-		known := slices.DeleteFunc(slices.Clone(scope), func(n string) bool { return n == "" })
-		return a, 0, fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(known, ", "), suggest(name, known))
+		return a, 0, unknownName(name, scope)
 	}
 	return alternative{slot: slot, path: path}, 0, nil
 }
@@ -185,7 +185,20 @@ func compute(src string, scope names, other expressions) (a alternative, offset 
 	if errors.As(err, &at) {
 		offset = at.At()
 	}
+	if err != nil {
+		if m := undeclared.FindStringSubmatch(err.Error()); m != nil {
+			err = unknownName(m[1], scope)
+		}
+	}
 	return a, offset, err
+}
+
+// undeclared matches what CEL says of a name that it does not know.
+var undeclared = regexp.MustCompile(`^undeclared reference to '([a-zA-Z_][a-zA-Z0-9_]*)'$`)
+
+func unknownName(name string, scope names) error {
+	known := slices.DeleteFunc(slices.Clone(scope), func(n string) bool { return n == "" })
+	return fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(known, ", "), suggest(name, known))
 }
 
 var errNotPlain = errors.New("not a plain path: a name followed by .field, [\"key\"], [0] or [key=value]")

@@ -71,13 +71,13 @@ func TestFilesReadStdinOnce(t *testing.T) {
 	}
 }
 
-func TestFilesConcerns(t *testing.T) {
-	f := &Files{Paths: []string{"/data/objects.yaml", "/dumps"}}
+func TestConcerns(t *testing.T) {
+	paths := []string{"/data/objects.yaml", "/dumps"}
 	for name, want := range map[string]bool{
 		"/data/objects.yaml": true, "/data/other.log": false, "/data/..data": true,
 		"/dumps/a.yaml": true, "/dumps/sub/b.yaml": true, "/dumpster/c.yaml": false,
 	} {
-		if got := f.concerns(name); got != want {
+		if got := concerns(paths, name); got != want {
 			t.Errorf("%s concerns us: %v, want %v", name, got, want)
 		}
 	}

@@ -49,6 +49,8 @@ var absent = []string{
 	`object.metadata.nothing && true`,
 	`false || object.metadata.nothing`,
 	`object.metadata.nothing ? 1 : 2`,
+	`(object.metadata.nothing ? object.spec : object.status).replicas`,
+	`string(size(object.metadata.nothing) + 1)`,
 	`object.metadata.nothing.exists(x, true)`,
 	`object.metadata.nothing.map(x, x)`,
 	`object.metadata.nothing.exists(i, x, true)`,

@@ -12,6 +12,7 @@
 // CEL compares int with double and has no arithmetic over both. Numbers of
 // JSON are one or the other as they were written, so an expression that
 // calculates with a field says which it wants: double(object.spec.weight) / 2.0.
+// Two literals of different types, 1 == 1.0, are refused when compiled.
 package cel
 
 import (
@@ -32,6 +33,9 @@ const (
 	maxSource = 4096
 	// maxScopes bounds the environments kept, one for each list of names.
 	maxScopes = 256
+	// maxHeavy is the number of calls of guarded functions beyond which an
+	// expression without loops is bounded by the context too.
+	maxHeavy = 8
 )
 
 // Options bound what expressions may cost.
@@ -117,20 +121,19 @@ func (e *Env) Compile(source string, names []string) (x *Expression, err error) 
 	tree := checked.NativeRep()
 	w := walk(tree.Expr(), names)
 	p := &plan{ops: e.ops, exprs: indexExprs(tree.Expr()), variables: w.variables}
-	program, err := env.Program(checked, e.programOptions(p, w.loops)...)
+	program, err := env.Program(checked, e.programOptions(p)...)
 	if err != nil {
 		return nil, programError(source, tree, err)
 	}
 	return &Expression{
-		program: program, names: slices.Clone(names), loops: w.loops,
+		program: program, names: slices.Clone(names), loops: w.loops || p.heavy > maxHeavy,
 		reads: w.slots(), paths: w.sortedPaths(),
 	}, nil
 }
 
-func (e *Env) programOptions(p *plan, loops bool) []cel.ProgramOption {
-	opts := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(p.decorate)}
-	if loops {
-		opts = append(opts, cel.InterruptCheckFrequency(1))
+func (e *Env) programOptions(p *plan) []cel.ProgramOption {
+	opts := []cel.ProgramOption{
+		cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(p.decorate), cel.InterruptCheckFrequency(1),
 	}
 	if e.limit > 0 {
 		opts = append(opts, cel.CostLimit(e.limit))

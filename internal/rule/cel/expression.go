@@ -15,7 +15,7 @@ import (
 type Expression struct {
 	program cel.Program
 	names   []string
-	loops   bool // it has a comprehension, so it is bounded by the context only
+	loops   bool // its length does not bound it, so the context does
 	reads   []int
 	paths   [][]string
 }
@@ -74,7 +74,12 @@ type activation struct {
 	names  []string
 	vars   []any
 	budget budget
+	made   int // bytes of large texts and lists made so far
 }
+
+// self is the name under which the nodes of an expression find the activation.
+// No expression can contain it.
+const self = "@activation"
 
 // ResolveName returns the value of a variable.
 func (a *activation) ResolveName(name string) (any, bool) {
@@ -82,6 +87,9 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		if n == name {
 			return a.vars[i], true
 		}
+	}
+	if name == self {
+		return a, true
 	}
 	return nil, false
 }

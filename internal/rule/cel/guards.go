@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
 )
 
 const (
@@ -15,8 +16,12 @@ const (
 	maxText = 1 << 20
 	// maxElements bounds the lists a function makes.
 	maxElements = 1 << 18
+	// maxMade bounds the large texts and lists one evaluation makes, in bytes.
+	maxMade = 1 << 26
+	// large is the size from which texts and lists count for maxMade.
+	large = 1 << 12
 	// maxSteps bounds what one call does that CEL does not interrupt.
-	maxSteps = 1 << 26
+	maxSteps = 1 << 24
 	// maxCompared bounds the lists and maps one call compares, as weighed.
 	maxCompared = 1 << 24
 	// scalarWeight is what a value weighs besides the bytes of its text.
@@ -30,7 +35,6 @@ type guard func(id int64, args []ref.Val) ref.Val
 // guards are the functions that, given large arguments, make much larger results
 // or take time out of proportion, by the name CEL has for them.
 var guards = map[string]guard{
-	operators.Add:     checkAdd,
 	"replace":         checkReplace,
 	"join":            checkJoin,
 	"format":          checkWeight("format", maxText),
@@ -47,23 +51,55 @@ var guards = map[string]guard{
 	"isQuantity":      checkQuantity("isQuantity"),
 }
 
+// charge counts what a call made. It returns the value, or an error if the
+// evaluation has made too much or is out of time.
+func charge(frame *interpreter.ExecutionFrame, id int64, v ref.Val, bytes int) ref.Val {
+	if bytes < large {
+		return v
+	}
+	if frame.CheckInterrupt() {
+		return types.WrapErr(interpreter.InterruptError{})
+	}
+	found, _ := frame.ResolveName(self)
+	a, ok := found.(*activation)
+	if !ok {
+		return v // a constant, evaluated while it is planned
+	}
+	if a.made += bytes; a.made > maxMade {
+		return types.NewErrWithNodeID(id, "the expression makes more than %d MiB of texts and lists: use smaller values", maxMade>>20)
+	}
+	return v
+}
+
+// chargeText counts a text that a call made.
+func chargeText(frame *interpreter.ExecutionFrame, id int64, v ref.Val) ref.Val {
+	switch s := v.(type) {
+	case types.String:
+		return charge(frame, id, v, len(s))
+	case types.Bytes:
+		return charge(frame, id, v, len(s))
+	}
+	return v
+}
+
 // tooMuch is the error of a call that would exceed a limit.
 func tooMuch(id int64, name, instead string) ref.Val {
 	return types.NewErrWithNodeID(id, "%s: the values are too large: use %s", symbolOf(name), instead)
 }
 
-func checkAdd(id int64, args []ref.Val) ref.Val {
-	switch l := args[0].(type) {
+// checkAdd checks the operands of +.
+func checkAdd(id int64, left, right ref.Val) ref.Val {
+	switch l := left.(type) {
 	case types.String:
-		if r, ok := args[1].(types.String); ok && len(l)+len(r) > maxText {
+		if r, ok := right.(types.String); ok && len(l)+len(r) > maxText {
 			return tooMuch(id, operators.Add, "a smaller text")
 		}
 	case types.Bytes:
-		if r, ok := args[1].(types.Bytes); ok && len(l)+len(r) > maxText {
+		if r, ok := right.(types.Bytes); ok && len(l)+len(r) > maxText {
 			return tooMuch(id, operators.Add, "fewer bytes")
 		}
 	case traits.Lister:
-		if r, ok := args[1].(traits.Lister); ok && length(l)+length(r) > maxElements {
+		if r, ok := right.(traits.Lister); ok && length(l)+length(r) > maxElements {
 			return tooMuch(id, operators.Add, "shorter lists")
 		}
 	}

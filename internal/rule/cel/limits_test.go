@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// large returns variables whose object has a list of n maps, a text of a mebibyte
+// largeObject returns variables whose object has a list of n maps, a text of a mebibyte
 // and a list of n numbers.
-func large(n int) []any {
+func largeObject(n int) []any {
 	items := make([]any, n)
 	counts := make([]any, n)
 	for i := range items {
@@ -32,13 +32,13 @@ var hostile = []string{
 	`object.items.all(a, object.items.all(b, object.items.exists(c, c.nope == 1) || true))`,
 	`object.items.transformMap(i, a, object.items.transformMap(j, b, object.items.transformMap(k, c, i + j + k)))`,
 	`object.items.all(a, object.text.contains('aaaaaaaaaaaaab') || object.items.all(b, object.text.find('b*c') == ''))`,
-	`object.items.map(a, object.items.map(b, object.text.upperAscii())).size()`,
 	`object.items.all(a, object.items.all(b, (object.text + 'a').size() > 0 || true))`,
+	`object.items.all(a, object.items.all(b, object.text.upperAscii().size() > 0 || true))`,
 }
 
 func TestBudget(t *testing.T) {
 	e := newEnv(t, Options{})
-	values := large(3000)
+	values := largeObject(3000)
 	for _, source := range hostile {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		got, err := compile(t, e, source).Eval(ctx, values)
@@ -51,7 +51,7 @@ func TestBudget(t *testing.T) {
 
 func TestCostLimit(t *testing.T) {
 	e := newEnv(t, Options{CostLimit: 10000})
-	values := large(3000)
+	values := largeObject(3000)
 	for _, source := range hostile[:4] {
 		if got, err := compile(t, e, source).Eval(t.Context(), values); !errors.Is(err, ErrCost) || got != nil {
 			t.Errorf("%s: got %v, error %v, want %v", source, got, err, ErrCost)
@@ -65,7 +65,7 @@ func TestCostLimit(t *testing.T) {
 // TestCostSeesCalls checks that the nodes of this package have a cost.
 func TestCostSeesCalls(t *testing.T) {
 	e := newEnv(t, Options{CostLimit: 1000})
-	values := large(10)
+	values := largeObject(10)
 	for _, source := range []string{
 		`object.text.matches('b')`,
 		`object.text.replace('aaaa', 'b') == ''`,
@@ -112,6 +112,10 @@ func TestLimits(t *testing.T) {
 		{`sets.contains(object.items + object.items, object.items)`, "sets.contains: the values are too large"},
 		{`quantity('1e999999999')`, "too long for a quantity"},
 		{`quantity(object.text)`, "too long for a quantity"},
+		{`object.items.map(a, object.text.upperAscii()).size()`, "makes more than 64 MiB"},
+		{`object.items.map(a, object.text.substring(1)).size()`, "makes more than 64 MiB"},
+		{`object.items.map(a, object.text.replace('a', 'b')).size()`, "makes more than 64 MiB"},
+		{`object.items.map(a, object.dots.substring(800000).split('.')).size()`, "makes more than 64 MiB"},
 		{doubled(`'a'`, `V + V`, `V`), "+: the values are too large"},
 		{doubled(`[1]`, `V + V`, `V`), "+: the values are too large"},
 		{doubled(`[1]`, `[V, V]`, `V`), "the result has more than"},
@@ -124,7 +128,7 @@ func TestLimits(t *testing.T) {
 		{doubled(`[1]`, `[V, V]`, `'%s'.format([V])`), "format: the values are too large"},
 	}
 	e := newEnv(t, Options{})
-	values := large(10000)
+	values := largeObject(10000)
 	for _, test := range tests {
 		got, err := compile(t, e, test.source).Eval(t.Context(), values)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -148,11 +152,13 @@ func TestContextOnlyForLoops(t *testing.T) {
 	e := newEnv(t, Options{})
 	values := vars(t)
 	for source, want := range map[string]bool{
-		`object.metadata.name + 'x' == 'y'`:                          false,
-		`object.status.conditions[0].type in ['a', 'b']`:             false,
-		`object.status.conditions.exists(c, c.type == 'Ready')`:      true,
-		`cel.bind(x, object.metadata.name, x + x)`:                   true,
-		`object.status.conditions.exists(i, c, i > 0 && c.nope > 1)`: true,
+		`object.metadata.name + 'x' == 'y'`:                            false,
+		`object.status.conditions[0].type in ['a', 'b']`:               false,
+		`object.status.conditions.exists(c, c.type == 'Ready')`:        true,
+		`cel.bind(x, object.metadata.name, x + x)`:                     true,
+		`object.status.conditions.exists(i, c, i > 0 && c.nope > 1)`:   true,
+		strings.Repeat(`object.metadata.name.find('a') + `, 9) + `''`:  true,
+		strings.Repeat(`object.status == object.spec || `, 9) + `true`: true,
 	} {
 		d := &deadline{Context: t.Context()}
 		if _, err := compile(t, e, source).Eval(d, values); err != nil {

@@ -24,7 +24,11 @@ type watched struct {
 }
 
 func (n *watched) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	return explain(n.InterpretableV2.Exec(frame), frame, n.ID(), n.function, n.args)
+	v := n.InterpretableV2.Exec(frame)
+	if types.IsError(v) {
+		return explain(v, frame, n.ID(), n.function, n.args)
+	}
+	return chargeText(frame, n.ID(), v)
 }
 
 func (n *watched) Eval(vars interpreter.Activation) ref.Val { return n.Exec(interpreter.AsFrame(vars)) }
@@ -58,6 +62,9 @@ func explain(v ref.Val, frame *interpreter.ExecutionFrame, id int64, function st
 	args := make([]ref.Val, len(operands))
 	for i, operand := range operands {
 		args[i] = operand.Exec(frame)
+		if failed, ok := args[i].(*types.Err); ok {
+			return failed
+		}
 	}
 	return mismatch(id, function, args)
 }
@@ -67,7 +74,7 @@ func mismatch(id int64, function string, args []ref.Val) ref.Val {
 	kinds := make([]string, len(args))
 	for i, arg := range args {
 		switch {
-		case arg == types.NullValue || types.IsError(arg) && isAbsent(arg.(*types.Err)):
+		case arg == types.NullValue:
 			return errAbsent
 		case arg == types.OptionalNone:
 			kinds[i] = "optional"
@@ -158,6 +165,39 @@ func (n *comparison) Eval(vars interpreter.Activation) ref.Val {
 	return n.Exec(interpreter.AsFrame(vars))
 }
 
+// addition is + with a bound on the size of its result.
+type addition struct{ base }
+
+func (n *addition) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	l := n.args[0].Exec(frame)
+	if types.IsUnknownOrError(l) {
+		return l // a loop that makes a list ends its work at the first error
+	}
+	r := n.args[1].Exec(frame)
+	if types.IsUnknownOrError(r) {
+		return r
+	}
+	if err := checkAdd(n.id, l, r); err != nil {
+		return err
+	}
+	adder, ok := l.(traits.Adder)
+	if !ok {
+		return mismatch(n.id, n.function, []ref.Val{l, r})
+	}
+	v := adder.Add(r)
+	if err, failed := v.(*types.Err); failed {
+		if strings.HasPrefix(err.String(), noOverload) {
+			return mismatch(n.id, n.function, []ref.Val{l, r})
+		}
+		return types.LabelErrNode(n.id, v)
+	}
+	return chargeText(frame, n.id, v)
+}
+
+func (n *addition) Eval(vars interpreter.Activation) ref.Val {
+	return n.Exec(interpreter.AsFrame(vars))
+}
+
 // guarded is a call of a function whose arguments, or result, are checked for
 // their size.
 type guarded struct {
@@ -192,7 +232,10 @@ func (n *guarded) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if s, ok := v.(types.String); ok && len(s) > maxText {
 		return tooMuch(n.id, n.function, "a smaller text")
 	}
-	return v
+	if l, ok := v.(traits.Lister); ok && n.function == "split" {
+		return charge(frame, n.id, v, length(l)*scalarWeight)
+	}
+	return chargeText(frame, n.id, v)
 }
 
 // invoke calls the function, whose overloads check their arguments' types.
@@ -268,7 +311,7 @@ func (n *pattern) findAll(frame *interpreter.ExecutionFrame, s string) ref.Val {
 	if len(found) > maxElements {
 		return tooMuch(n.id, n.function, fmt.Sprintf("at most %d elements", maxElements))
 	}
-	return types.NewStringList(types.DefaultTypeAdapter, found)
+	return charge(frame, n.id, types.NewStringList(types.DefaultTypeAdapter, found), len(found)*scalarWeight)
 }
 
 func (n *pattern) Eval(vars interpreter.Activation) ref.Val { return n.Exec(interpreter.AsFrame(vars)) }

@@ -24,6 +24,7 @@ type plan struct {
 	exprs     map[int64]ast.Expr
 	variables map[int64]int
 	nodes     map[int64]interpreter.InterpretableV2
+	heavy     int // calls that may take long with large arguments
 }
 
 // planError is an expression that can be parsed and not be planned.
@@ -81,7 +82,10 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 	name, args := c.Function(), c.Args()
 	switch name {
 	case "matches", "find", "findAll":
+		p.heavy++
 		return p.pattern(c)
+	case operators.Add:
+		return &addition{base: baseOf(c)}, nil
 	case operators.Equals, operators.NotEquals:
 		if scalar(args[0]) || scalar(args[1]) {
 			if !p.bare(args[0]) && !p.bare(args[1]) {
@@ -93,6 +97,7 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 		return p.comparison(c), nil
 	}
 	if check, ok := guards[name]; ok {
+		p.heavy++
 		return &guarded{base: baseOf(c), check: check, op: p.ops[name]}, nil
 	}
 	return &watched{InterpretableV2: c, function: name, overload: c.OverloadID(), args: args}, nil
@@ -100,6 +105,9 @@ func (p *plan) call(c interpreter.InterpretableCall) (interpreter.InterpretableV
 
 func (p *plan) comparison(c interpreter.InterpretableCall) interpreter.InterpretableV2 {
 	args := c.Args()
+	if !scalar(args[0]) && !scalar(args[1]) {
+		p.heavy++
+	}
 	n := &comparison{base: baseOf(c), left: p.bare(args[0]), right: p.bare(args[1])}
 	if null(args[0]) || null(args[1]) {
 		n.left, n.right = false, false
