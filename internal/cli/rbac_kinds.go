@@ -58,7 +58,7 @@ func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([
 		return nil, nil
 	}
 	if err == nil && plan.ConfigMaps {
-		plan.Rules, err = withConfigMaps(cmd.Context(), config, plan, rules)
+		plan.Rules, err = withConfigMaps(cmd, config, plan, rules)
 	}
 	if err == nil {
 		err = askCluster(cmd.Context(), config, plan)
@@ -76,27 +76,29 @@ func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([
 // patience is how long a cluster may take to answer.
 const patience = 15 * time.Second
 
-// withConfigMaps returns the rules with those of the cluster's ConfigMaps.
-func withConfigMaps(ctx context.Context, config *rest.Config, plan *rbac.Plan, rules *rulebook) (*rule.Set, error) {
-	maps, err := source.NewConfigMaps(config, rules.flags.configMaps, plan.ConfigMapNamespaces, rules.log)
+// withConfigMaps returns the rules with those of the cluster's ConfigMaps. Those
+// that are refused, which would not be used, are warned of.
+func withConfigMaps(cmd *cobra.Command, config *rest.Config, plan *rbac.Plan, rules *rulebook) (*rule.Set, error) {
+	configMaps, err := source.NewConfigMaps(config, rules.flags.configMaps, plan.ConfigMapNamespaces, rules.log)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()
 	set := plan.Rules
-	var errs []error
-	err = maps.Watch(ctx, func(all []source.ConfigMap) {
+	err = configMaps.Watch(ctx, func(all []source.ConfigMap) {
 		defer cancel()
 		changed, verdicts := rules.configMaps(all)
 		for _, v := range verdicts {
-			errs = append(errs, v.err)
+			if v.err != nil {
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: the rules of %s are refused and left out: %v\n", displayName(v.name), v.err)
+			}
 		}
 		if changed != nil {
 			set = changed
 		}
 	})
-	return set, errors.Join(append(errs, err, maps.Synced(ctx))...)
+	return set, errors.Join(err, configMaps.Synced(ctx))
 }
 
 // askCluster fills in what a cluster serves, and what its objects refer to where

@@ -219,7 +219,11 @@ func (p *Plan) wildcard(out *Permissions, group, what, by string) {
 	if p.Watch {
 		verbs = append(verbs, "watch")
 	}
-	out.add(request{resource: resource{group, "*"}, verbs: verbs, kind: what, by: by, note: "not least: the kinds are not known"})
+	note := "all of the group, as its kinds are not known"
+	if group == "*" {
+		note = "everything, Secrets included, as the kinds are not known"
+	}
+	out.add(request{resource: resource{group, "*"}, verbs: verbs, kind: what, by: by, note: note})
 }
 
 // unknown says what to give for a document that the plan does not know enough
