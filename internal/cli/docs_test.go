@@ -30,8 +30,8 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := 0
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
-		t.Run(filepath.Base(page), func(t *testing.T) {
+	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "examples", "rules", "README.md")) {
+		t.Run(strings.TrimPrefix(page, root+string(filepath.Separator)), func(t *testing.T) {
 			data, err := os.ReadFile(page)
 			if err != nil {
 				t.Fatal(err)
@@ -65,7 +65,7 @@ func TestDocs(t *testing.T) {
 func docsDir(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"catalog", "deploy", "internal"} {
+	for _, name := range []string{"catalog", "deploy", "examples", "internal"} {
 		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,9 @@ import (
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rule/cel"
+	"github.com/kubevitals/kubevitals/internal/rule/crs"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -44,6 +47,88 @@ func catalogTests(t *testing.T, name string) []string {
 	}
 	return files
 }
+
+// TestExampleRules runs the tests of the rules that newcomers copy.
+//
+//	go test ./internal/cli -run TestExampleRules -update
+func TestExampleRules(t *testing.T) {
+	for _, file := range exampleFiles(t, "*.txtar") {
+		folder, name := filepath.Split(file)
+		t.Run(filepath.Base(folder)+"/"+strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
+			args := []string{"test", file}
+			if *update {
+				args = append(args, "--update")
+			}
+			if r := run(t, nil, args...); r.code != 0 {
+				t.Errorf("%s%s", r.out, r.stderr)
+			}
+		})
+	}
+}
+
+// TestExampleRulesAreGood makes sure that the rule files compile without a
+// warning, and that each of their families has a sample in the test that is
+// called like the file, and a help. Changes need a second version of an object,
+// which tests do not have.
+func TestExampleRulesAreGood(t *testing.T) {
+	for _, file := range exampleFiles(t, "*.yaml") {
+		folder, name := filepath.Split(file)
+		t.Run(filepath.Base(folder)+"/"+name, func(t *testing.T) {
+			legacy := name == "crs.yaml"
+			flag := "--rules"
+			if legacy {
+				flag = "--custom-resource-state-config-file"
+			}
+			if r := run(t, nil, "eval", flag, file, "-"); r.code != 0 || r.stderr != "" {
+				t.Fatalf("exit code %d: %s", r.code, r.stderr)
+			}
+			golden, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".txtar")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range compileExample(t, file, legacy).Families() {
+				if f.Type != metric.Counter && !strings.Contains(string(golden), "\n# TYPE "+f.Name+" ") {
+					t.Errorf("the test has no sample of %s", f.Name)
+				}
+				if f.Help == "" {
+					t.Errorf("%s has no help", f.Name)
+				}
+			}
+		})
+	}
+}
+
+func exampleFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no examples %s (%v)", pattern, err)
+	}
+	return files
+}
+
+func compileExample(t *testing.T, file string, legacy bool) *rule.Set {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := cel.New(cel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, findings := rule.Parse(file, data, rule.ParseOptions{Legacy: legacy})
+	set, more := rule.Compile([]rule.Source{{File: file, Documents: docs}}, rule.CompileOptions{
+		Legacy: crs.Compile, Expression: env.Compiler(), Identity: true, Enable: enabled[filepath.ToSlash(file)],
+	})
+	if findings = append(findings, more...); len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	return set
+}
+
+// enabled are the opt-in groups of the examples.
+var enabled = map[string][]string{"../../examples/rules/argo-cd/rules.yaml": {"resources"}}
 
 // TestEveryKindHasGolden makes sure that no kind of a catalog is forgotten, and
 // that each family has a sample in some golden file.

@@ -99,10 +99,10 @@ func (f *ksmFlags) rules(to *stateFlags) (err error) {
 		f.warn("custom-resource-state-config-file", "no effect beside --custom-resource-state-config")
 		r.legacy = ""
 	}
-	if f.goOnWithoutRules && r.legacy != "" && !exists(r.legacy) {
+	r.mayMiss = f.goOnWithoutRules
+	if r.mayMiss && r.legacy != "" && !exists(r.legacy) {
 		f.warn("custom-resource-state-config-file", "there is no %s yet: nothing is served by it until it appears", r.legacy)
-		f.missing = append(f.missing, r.legacy)
-		r.legacy, r.noDefaults = "", true
+		r.noDefaults = true
 	}
 	r.keep, err = keep(f.allow, f.deny)
 	if err != nil {

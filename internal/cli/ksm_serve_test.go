@@ -212,7 +212,8 @@ help: true
 	}
 }
 
-// TestKSMWithoutFiles starts without its files, and anew when they appear.
+// TestKSMWithoutFiles starts without its files, reads rules when they appear, and
+// starts anew for options.
 func TestKSMWithoutFiles(t *testing.T) {
 	object, _ := fooFiles(t)
 	dir := t.TempDir()
@@ -224,6 +225,11 @@ func TestKSMWithoutFiles(t *testing.T) {
 		t.Errorf("without rules: %d %s", code, body)
 	}
 	write(t, dir, "crs.yaml", crsFoo)
+	poll(t, "the rules to be used", func() bool {
+		_, body := main.get(t, "/metrics")
+		return strings.Contains(body, fooSample)
+	})
+	write(t, dir, "options.yaml", "metric_denylist: [uptime]\n")
 	restarted := func() bool {
 		all := listening.FindAllString(main.output.String(), -1)
 		main.url = all[max(len(all)-2, 0)]
@@ -233,9 +239,9 @@ func TestKSMWithoutFiles(t *testing.T) {
 		}
 		defer func() { _ = resp.Body.Close() }()
 		body, _ := io.ReadAll(resp.Body)
-		return strings.Contains(string(body), fooSample)
+		return len(body) == 0 && len(all) == 4
 	}
-	poll(t, "the rules to be served", restarted)
+	poll(t, "the options to be used", restarted)
 	if code := main.stop(t); code != 0 {
 		t.Errorf("exit code %d\n%s", code, main.output)
 	}

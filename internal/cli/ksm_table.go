@@ -28,7 +28,7 @@ func ksmRules(f *ksmFlags) []ksmFlag {
 		{name: "custom-resource-state-config", option: "custom_resource_config", bind: &f.inline,
 			here: "rules as YAML or JSON; beats the file"},
 		{name: "continue-without-custom-resource-state-config-file", option: "continue_without_custom_resource_state_config_file",
-			bind: &f.goOnWithoutRules, here: "start without the file, and start anew when it appears"},
+			bind: &f.goOnWithoutRules, here: "start without the file, and use it when it appears"},
 		{name: "custom-resource-state-only", option: "custom_resources_only", bind: &f.customResourcesOnly,
 			here: "always so; silences what is said about native resources"},
 		{name: "resources", option: "resources", bind: &f.resources,

@@ -117,7 +117,7 @@ var header = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`)
 // about itself. What needs a cluster or TLS is added by hand.
 func selfMetrics(t *testing.T) []string {
 	t.Helper()
-	_, body := serve(t, "demo", "--every", "1h").get(t, "/metrics")
+	_, body := serve(t, "state", "--from", filepath.Join("demo", "cluster.yaml")).get(t, "/metrics")
 	labels := labelsByFamily(t, body)
 	rows := []string{
 		row("kubevitals_auth_decisions_total", "counter", "`result`", "Requests for protected routes, by what became of them; with --auth."),

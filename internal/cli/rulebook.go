@@ -125,18 +125,20 @@ func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
 		}
 	}
 	var changed []string
+	var reverted []verdict
 	for _, name := range slices.Sorted(maps.Keys(next)) {
 		if used, ok := base[name]; !ok || !used.equal(next[name]) {
 			changed = append(changed, name) // or what was in its way may be gone
-		} else {
+		} else if b.refused[name] != nil {
 			delete(b.refused, name)
+			reverted = append(reverted, verdict{name: name, unit: next[name], news: true})
 		}
 	}
 	before := b.current
 	b.current = next
 	maps.DeleteFunc(b.refused, func(name string, _ error) bool { _, there := next[name]; return !there })
 	if len(changed) == 0 && !removed {
-		return nil, nil
+		return nil, reverted
 	}
 	set, verdicts := b.try(base, changed)
 	accepted := removed
@@ -153,6 +155,7 @@ func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
 			accepted = true
 		}
 	}
+	verdicts = append(verdicts, reverted...)
 	if !accepted {
 		return nil, verdicts
 	}

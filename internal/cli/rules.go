@@ -25,6 +25,7 @@ type ruleFlags struct {
 	catalogs []string
 	files    []string
 	legacy   string
+	mayMiss  bool // the file of legacy
 	enable   []string
 	params   []string
 	celCost  uint64
@@ -92,7 +93,7 @@ func (f *ruleFlags) list() []ruleFile {
 			files = append(files, ruleFile{name: file})
 		}
 	}
-	if f.legacy != "" {
+	if f.legacy != "" && (!f.mayMiss || exists(f.legacy)) {
 		files = append(files, ruleFile{name: f.legacy, legacy: true})
 	}
 	return files

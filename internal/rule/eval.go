@@ -135,9 +135,12 @@ func (c *Context) enter(r *resourceRules) {
 // metric evaluates one metric, within its budget.
 func (c *Context) metric(m *compiledMetric) {
 	c.current = m
-	if len(c.paused) > 0 && time.Now().Before(c.paused[m.info]) {
-		c.Fail(ReasonBudget, errPaused)
-		return
+	if until, pauses := c.paused[m.info]; pauses {
+		if time.Now().Before(until) {
+			c.Fail(ReasonBudget, errPaused)
+			return
+		}
+		delete(c.paused, m.info)
 	}
 	c.budget.reset()
 	m.eval.Eval(c)

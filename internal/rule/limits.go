@@ -135,3 +135,15 @@ func (c *Context) withinSeries() bool {
 	}
 	return true
 }
+
+// MaxSeries returns how many series a metric may have by its narrowest limit,
+// or 0 for any number.
+func (m *Metric) MaxSeries() int {
+	most := 0
+	for _, l := range m.Limits {
+		if l.Series > 0 && (most == 0 || l.Series < most) {
+			most = l.Series
+		}
+	}
+	return most
+}

@@ -86,11 +86,14 @@ func (r Reporter) Bool(dst *bool) func(*yaml.Node) {
 }
 
 // Texts stores a list of scalars. A scalar of another type than string (the 0
-// of a path) is taken as it is written.
+// of a path) is taken as it is written; nulls are left out.
 func (r Reporter) Texts(dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		list := []string{}
 		r.Each(n, func(item *yaml.Node) {
+			if isNull(item) {
+				return
+			}
 			var s string
 			r.Text(&s)(item)
 			list = append(list, s)

@@ -70,6 +70,7 @@ func TestTextToNumber(t *testing.T) {
 	f("unknown", "0")
 	f("Unknown", "0")
 	f("UNKNOWN", "0")
+	bad("yeſ") // an s but for its case
 	bad("on")
 	bad("off")
 	bad("Ready")
@@ -107,6 +108,23 @@ func TestTextToNumber(t *testing.T) {
 	f("5E", "5e+18")
 	f("5Ei", "5.764607523034235e+18")
 	f("1e400", "+Inf")
+	f("1e0003", "1000")
+	f("-1e9999", "-Inf")
+	f("1e-9999", "1e-09")
+	f("-1e-9999", "-1e-09")
+	f("0e-9999", "0")
+	f("0e9999", "NaN")
+
+	// A quantity may lack its number.
+	f("m", "0")
+	f("M", "0")
+	f("Ki", "0")
+	f("E", "0")
+	f("e5", "0")
+	f("+", "0")
+	f(".", "0")
+	bad("i")
+	bad("None")
 
 	f("28%", "0.28")
 	f("0%", "0")

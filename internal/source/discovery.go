@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
 )
 
 // served is what a cluster serves: for each group and kind its versions, best
@@ -134,6 +136,12 @@ func (s served) add(list *apidiscoveryv2.APIGroupDiscoveryList) {
 			}
 		}
 	}
+}
+
+// has reports whether a version of a kind is served: if it is collected no more,
+// the rules do not ask for it any more.
+func (s served) has(k rule.GVK) bool {
+	return slices.ContainsFunc(s[groupKind{k.Group, k.Kind}], func(v servedKind) bool { return v.version == k.Version })
 }
 
 // missingLimit is how long a kind may be missing in discovery before it counts

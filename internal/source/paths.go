@@ -26,7 +26,7 @@ func WatchPaths(ctx context.Context, paths []string, log *slog.Logger, changed f
 		return fmt.Errorf("watching files: %w", err)
 	}
 	defer func() { _ = watcher.Close() }()
-	if err := watchFolders(watcher, paths); err != nil {
+	if err := watchFolders(watcher, paths); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	timer, running := time.NewTimer(settle), true

@@ -55,7 +55,7 @@ func (c *Cluster) Scrape(ctx context.Context) {
 	well := true
 	listed := make(map[slot]bool)
 	for range maxRounds {
-		c.follow(ctx, c.targets(s))
+		c.follow(ctx, s)
 		well = c.listAll(ctx, listed) && well
 		if !c.needs.Lookups || !c.wantsMore() {
 			break
@@ -131,7 +131,8 @@ func (c *Cluster) Discover(ctx context.Context) error {
 
 // follow makes the kept kinds those of the targets, and those that are missing
 // but not known to be gone: they are listed once more, and say what is wrong.
-func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
+func (c *Cluster) follow(ctx context.Context, s served) {
+	targets := c.targets(s)
 	for slot, k := range c.scraped {
 		if _, ok := targets[slot]; ok {
 			continue
@@ -140,7 +141,7 @@ func (c *Cluster) follow(ctx context.Context, targets map[slot]target) {
 			k.missing = time.Now()
 			c.scraped[slot] = k
 		}
-		if superseded(k.target, targets) || c.gone(ctx, k.target, k.missing) {
+		if s.has(k.gvk) || superseded(k.target, targets) || c.gone(ctx, k.target, k.missing) {
 			k.kind.Remove()
 			delete(c.scraped, slot)
 		}

@@ -38,7 +38,7 @@ func (c *Cluster) Watch(ctx context.Context) error {
 	for {
 		s, changed, err := c.discover(ctx)
 		if err == nil && (changed || !settled) {
-			settled = c.reconcile(ctx, watchers, c.targets(s))
+			settled = c.reconcile(ctx, watchers, s)
 		}
 		pause := c.Poll
 		switch {
@@ -69,7 +69,8 @@ func (c *Cluster) Watch(ctx context.Context) error {
 // reconcile makes the running watchers those of the targets. A kind whose best
 // version has changed keeps its objects until it has been listed anew. It
 // returns false while a kind is missing and not yet known to be gone.
-func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, targets map[slot]target) (settled bool) {
+func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, s served) (settled bool) {
+	targets := c.targets(s)
 	settled = true
 	for slot, w := range watchers {
 		if _, ok := targets[slot]; ok {
@@ -79,11 +80,11 @@ func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, tar
 		if w.missing.IsZero() {
 			w.missing = time.Now()
 		}
-		if !superseded(w.target, targets) && !c.gone(ctx, w.target, w.missing) {
+		if !s.has(w.gvk) && !superseded(w.target, targets) && !c.gone(ctx, w.target, w.missing) {
 			settled = false
 			continue
 		}
-		c.Log.Info("Kind is not served any more", "kind", w.gvk.String())
+		c.Log.Info("Kind is not served any more, or not asked for", "kind", w.gvk.String())
 		w.stop()
 		w.kind.Remove()
 		delete(watchers, slot)

@@ -21,9 +21,16 @@ type aggregate struct {
 	desc    metric.Desc
 	rule    *rule.Aggregate
 	age     bool
-	objects map[*object][]byte
+	room    room
+	objects map[*object]*contribution
 	groups  map[string]*group
 	frozen  *aggregateView
+}
+
+// contribution is what one object has added to groups.
+type contribution struct {
+	records []byte
+	added   []byte // without those for which there was no room
 }
 
 type group struct {
@@ -52,44 +59,59 @@ type weighted struct {
 	count int
 }
 
-func newAggregate(desc metric.Desc, r *rule.Aggregate, age bool) *aggregate {
-	return &aggregate{desc: desc, rule: r, age: age, objects: make(map[*object][]byte), groups: make(map[string]*group)}
+func newAggregate(desc metric.Desc, r *rule.Aggregate, age bool, room room) *aggregate {
+	return &aggregate{
+		desc: desc, rule: r, age: age, room: room,
+		objects: make(map[*object]*contribution), groups: make(map[string]*group),
+	}
 }
 
-func (a *aggregate) set(o *object, records []byte, _ uint32) (delta int, changed bool) {
+func (a *aggregate) set(o *object, src []byte, _ uint32) (delta int, changed bool) {
 	old := a.objects[o]
-	if bytes.Equal(old, records) {
+	if old == nil && len(src) == 0 || old != nil && bytes.Equal(old.records, src) && len(src) > 0 {
 		return 0, false
 	}
 	a.frozen = nil
-	a.add(records, 1)
-	a.add(old, -1)
-	if len(records) == 0 {
+	if old != nil {
+		for _, r := range records(old.added) {
+			a.add(&r, -1)
+		}
 		delete(a.objects, o)
-	} else {
-		a.objects[o] = bytes.Clone(records)
 	}
+	if len(src) == 0 {
+		return 0, true
+	}
+	var added []byte
+	for _, r := range records(src) {
+		if a.groups[r.key] != nil || !a.room.full(len(a.groups), o) {
+			a.add(&r, 1)
+			added = appendRecord(added, r.labels, r.value, r.state)
+		}
+	}
+	c := &contribution{records: added, added: added}
+	if len(added) < len(src) {
+		c.records = bytes.Clone(src)
+	}
+	a.objects[o] = c
 	return 0, true
 }
 
-// add adds the records of an object n times.
-func (a *aggregate) add(src []byte, n int) {
-	for _, r := range records(src) {
-		g := a.groups[r.key]
-		if g == nil {
-			g = &group{labels: r.labels, values: make(map[float64]int)}
-			a.groups[r.key] = g
+// add adds a record n times.
+func (a *aggregate) add(r *record, n int) {
+	g := a.groups[r.key]
+	if g == nil {
+		g = &group{labels: r.labels, values: make(map[float64]int)}
+		a.groups[r.key] = g
+	}
+	g.frozen = nil
+	g.count += n
+	if a.rule.Op != rule.OpCount {
+		if g.values[r.value] += n; g.values[r.value] == 0 {
+			delete(g.values, r.value)
 		}
-		g.frozen = nil
-		g.count += n
-		if a.rule.Op != rule.OpCount {
-			if g.values[r.value] += n; g.values[r.value] == 0 {
-				delete(g.values, r.value)
-			}
-		}
-		if g.count == 0 {
-			delete(a.groups, r.key)
-		}
+	}
+	if g.count == 0 {
+		delete(a.groups, r.key)
 	}
 }
 

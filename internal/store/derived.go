@@ -26,17 +26,34 @@ type view interface {
 }
 
 // newDerived returns the holder of a family, or nil for one of plain lines.
-func newDerived(desc metric.Desc, shape *rule.Metric, now func() time.Time) derived {
+// refused is told of each sample for which there is no room.
+func newDerived(desc metric.Desc, shape *rule.Metric, now func() time.Time, refused func(o *object)) derived {
+	room := room{shape.MaxSeries(), refused}
 	switch {
 	case shape.Transition != nil:
-		return newTransitions(desc, shape.Transition, now)
+		return newTransitions(desc, shape.Transition, now, room)
 	case shape.Aggregate != nil:
-		return newAggregate(desc, shape.Aggregate, shape.Age)
+		return newAggregate(desc, shape.Aggregate, shape.Age, room)
 	case shape.Age:
 		return newAges(desc)
 	default:
 		return nil
 	}
+}
+
+// room is how many series a family of many objects may have.
+type room struct {
+	most    int // 0 for any number
+	refused func(o *object)
+}
+
+// full reports whether n series are all there may be, and tells so.
+func (r room) full(n int, o *object) bool {
+	if r.most == 0 || n < r.most {
+		return false
+	}
+	r.refused(o)
+	return true
 }
 
 // renderMetrics renders metrics of one family.

@@ -85,13 +85,17 @@ func New(set *rule.Set, opts Options) *Store {
 	}
 	for i := range families {
 		s.families[i].desc = families[i]
-		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now)
+		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now, func(*object) {
+			s.render.Problem(rule.Problem{Family: i, Reason: rule.ReasonLimit, Err: errNoRoom})
+		})
 	}
 	s.joins.init()
 	s.limits.init()
 	s.render.init(s, opts.Budget)
 	return s
 }
+
+var errNoRoom = errors.New("the family has as many series as its limits allow")
 
 // Families returns the names of all families that the store can give.
 func (s *Store) Families() []string {

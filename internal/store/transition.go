@@ -22,6 +22,7 @@ type transitions struct {
 	desc    metric.Desc
 	rule    *rule.Transition
 	now     func() time.Time
+	room    room
 	objects map[*object]states
 	series  map[string]*changes
 	frozen  *transitionView
@@ -47,8 +48,8 @@ type transitionView struct {
 	series []changes
 }
 
-func newTransitions(desc metric.Desc, r *rule.Transition, now func() time.Time) *transitions {
-	return &transitions{desc: desc, rule: r, now: now, objects: make(map[*object]states), series: make(map[string]*changes)}
+func newTransitions(desc metric.Desc, r *rule.Transition, now func() time.Time, room room) *transitions {
+	return &transitions{desc: desc, rule: r, now: now, room: room, objects: make(map[*object]states), series: make(map[string]*changes)}
 }
 
 func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed bool) {
@@ -70,7 +71,7 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 		was, seen := before[r.key]
 		began := old.since[r.key]
 		if seen && was.state != r.state {
-			t.count(r.labels, was.state, r.state, duration(was.value, began, r.value, now))
+			t.count(o, r.labels, was.state, r.state, duration(was.value, began, r.value, now))
 			t.frozen = nil
 		}
 		next.since[r.key] = now
@@ -92,7 +93,7 @@ func duration(began, seenBegin, ended, seenEnd float64) float64 {
 }
 
 // count counts a change.
-func (t *transitions) count(labels []metric.Label, from, to string, seconds float64) {
+func (t *transitions) count(o *object, labels []metric.Label, from, to string, seconds float64) {
 	var out []metric.Label
 	for _, name := range t.rule.By {
 		value := ""
@@ -114,6 +115,9 @@ func (t *transitions) count(labels []metric.Label, from, to string, seconds floa
 	key := string(appendRecord(nil, out, 0, ""))
 	c := t.series[key]
 	if c == nil {
+		if t.room.full(len(t.series), o) {
+			return
+		}
 		c = &changes{labels: out, buckets: make([]float64, len(t.rule.Buckets))}
 		t.series[key] = c
 	}

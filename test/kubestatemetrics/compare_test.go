@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
+	goyaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
 // exposed is what an exposition says: the values of each series, by its name
@@ -69,20 +69,23 @@ type input struct {
 }
 
 func (in input) String() string {
-	object, err := yaml.Marshal(in.object)
+	object, err := goyaml.Marshal(in.object)
 	return fmt.Sprintf("configuration:\n%s\nobject:\n%s(%v)", in.config, object, err)
 }
 
-// objectOf reads an object as a client of the API server does.
+// objectOf reads an object and gives it the types of a client of the API server.
 func objectOf(t *testing.T, text string) map[string]any {
 	t.Helper()
-	data, err := yaml.YAMLToJSON([]byte(text))
+	var parsed, object map[string]any
+	if err := goyaml.Unmarshal([]byte(text), &parsed); err != nil {
+		t.Fatalf("object: %v\n%s", err, text)
+	}
+	data, err := json.Marshal(parsed)
 	if err != nil {
 		t.Fatalf("object: %v\n%s", err, text)
 	}
-	var object map[string]any
 	if err := json.Unmarshal(data, &object); err != nil {
-		t.Fatalf("object: %v\n%s", err, text)
+		t.Fatalf("object: %v\n%s", err, data)
 	}
 	return object
 }

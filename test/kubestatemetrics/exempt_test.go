@@ -122,11 +122,11 @@ func (o outcome) oneOfEach() bool {
 
 // isRandom renders until theirs differs from what it was and each series of ours
 // has been among theirs, with its value. The rarer outcome of two keys for one
-// label is there once in seven times.
+// label is there once in seven times, and there may be several such labels.
 func (t *theirs) isRandom(object map[string]any, ours exposed) bool {
 	texts := make(map[string]bool)
 	missing := maps.Clone(ours)
-	for range 500 {
+	for range 20_000 {
 		text := t.render(object)
 		if texts[text] {
 			continue

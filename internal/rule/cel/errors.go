@@ -83,7 +83,9 @@ func issuesError(source string, issues *cel.Issues) *Error {
 		if i == 0 {
 			e.Offset = byteOffset(source, issue.Location.Line(), issue.Location.Column())
 		}
-		messages = append(messages, oneLine(strings.ReplaceAll(issue.Message, " (in container '')", "")))
+		message := strings.ReplaceAll(issue.Message, " (in container '')", "")
+		message, _, _ = strings.Cut(message, " expecting {") // every token that could stand there
+		messages = append(messages, oneLine(message))
 	}
 	e.Message = strings.Join(messages, "; ")
 	return e

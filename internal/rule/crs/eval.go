@@ -143,7 +143,8 @@ func (e *each) gaugeOfMap(c *rule.Context, m map[string]any) []series {
 			s.labels = labels
 		}
 		s.labels = e.inner.apply(s.labels, m)
-		isZero := e.nilIsZero && key != e.valueKey && e.valueFrom.Walk(m[key]) == nil
+		metric.SortLabels(s.labels)
+		isZero := e.nilIsZero && e.valueFrom.Walk(m[key]) == nil
 		if isZero && keys[0] == e.valueKey && len(out) > 0 && slices.Equal(s.labels, out[0].labels) {
 			continue // the zero of a sibling would be the series of the value again
 		}
@@ -165,9 +166,7 @@ func (e *each) info(v any) []series {
 	case nil:
 	case []any:
 		for _, element := range x {
-			if element != nil {
-				add(e.inner.apply(nil, element))
-			}
+			add(e.inner.apply(nil, element))
 		}
 	case map[string]any:
 		add(e.inner.apply(nil, x))
