@@ -10,11 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubevitals/kubevitals/test/controlplane"
 	"github.com/kubevitals/kubevitals/test/program"
@@ -61,10 +63,10 @@ func TestRBAC(t *testing.T) {
 		{
 			account: "namespaces",
 			args: []string{
-				"--catalog=kuadrant", "--namespaces=rbac-a,rbac-b", "--rules-configmaps=kubevitals.io/rules=true",
+				"--rules", writeFile(t, "gadgets.yaml", rbacGadgets), "--namespaces=rbac-a,rbac-b", "--rules-configmaps=kubevitals.io/rules=true",
 			},
-			series: `gizmo_config_info{name="first",namespace="rbac-b",mode="fast"} 1`,
-			places: []string{"rbac-a", "rbac-b"}, kinds: 13,
+			series: `gizmo_config_info{mode="fast",name="first",namespace="rbac-b"} 1`,
+			places: []string{"rbac-a", "rbac-b"}, kinds: 3,
 		},
 	} {
 		t.Run(r.account, func(t *testing.T) { r.run(t, c, readerToken) })
@@ -85,6 +87,7 @@ func (r *rbacCase) run(t *testing.T, c *controlplane.ControlPlane, readerToken s
 		t.Errorf("there are roles for %q, want %q", places, r.places)
 	}
 
+	awaitGrants(t, c, r.account, granted)
 	all := r.start(t, c, r.account)
 	program.Poll(t, "everything to work", func() error { return errors.Join(r.problems(t, all, readerToken)...) })
 
@@ -103,6 +106,9 @@ func (r *rbacCase) run(t *testing.T, c *controlplane.ControlPlane, readerToken s
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return strings.Compare(a.GetKind(), b.GetKind()) })
 	if err := c.ApplyObjects(t.Context(), objects...); err != nil {
 		t.Fatal(err)
+	}
+	for account, missing := range variants {
+		awaitGrants(t, c, account, slices.DeleteFunc(slices.Clone(granted), func(g grant) bool { return g == missing }))
 	}
 	t.Run("without", func(t *testing.T) {
 		for account, missing := range variants {
@@ -196,7 +202,11 @@ func (g grant) explains(problems []error, kind string) error {
 		var mine bool
 		switch what, _, _ := strings.Cut(text, ":"); what {
 		case "down":
-			mine = strings.Contains(text, fmt.Sprintf("group=%q,kind=%q", g.group, kind))
+			labels := fmt.Sprintf("{group=%q,kind=%q,", g.group, kind)
+			if g.group == "" {
+				labels = fmt.Sprintf("{kind=%q,", kind)
+			}
+			mine = strings.Contains(text, labels)
 		case "metrics":
 			mine = g.verb == "create" && strings.HasSuffix(text, "status 503")
 		case "log":
@@ -278,6 +288,36 @@ func rolesOf(t *testing.T, account string, grants []grant) (out []*unstructured.
 		}
 	}
 	return out
+}
+
+// awaitGrants waits until the API server knows the roles of an account, as its
+// authorizer hears of them a moment later.
+func awaitGrants(t *testing.T, c *controlplane.ControlPlane, account string, grants []grant) {
+	t.Helper()
+	api, err := kubernetes.NewForConfig(c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := make(map[string]grant)
+	for _, g := range grants {
+		last[g.namespace] = g
+	}
+	for _, g := range last {
+		program.Poll(t, "the API server to know a role", func() error {
+			review, err := api.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+				Spec: authorizationv1.SubjectAccessReviewSpec{
+					User: "system:serviceaccount:" + rbacNamespace + ":" + account,
+					ResourceAttributes: &authorizationv1.ResourceAttributes{
+						Namespace: g.namespace, Verb: g.verb, Group: g.group, Resource: g.resource,
+					},
+				},
+			}, metav1.CreateOptions{})
+			if err == nil && !review.Status.Allowed {
+				err = errors.New(g.String())
+			}
+			return err
+		})
+	}
 }
 
 // servedResources returns the kinds of all resources, by group/resource.
@@ -409,6 +449,17 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: broken, namespace: rbac-b, labels: {kubevitals.io/rules: "true"}}
 data: {broken.yaml: "kind: MetricRules"}
+`
+
+const rbacGadgets = `
+apiVersion: kubevitals.io/v1alpha1
+kind: MetricRules
+spec:
+  resources:
+  - groupVersionKind: {group: rbac.example.com, kind: Gadget}
+    labels: {namespace: object.metadata.namespace, name: object.metadata.name}
+    metrics:
+    - {name: gadget_info, type: info}
 `
 
 const rbacRules = `
