@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -79,7 +80,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	plan := &rbac.Plan{
-		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && s.collect == "watch", Wildcards: f.wildcards,
+		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && len(s.from) == 0, Wildcards: f.wildcards,
 		Namespaces: s.namespaces, Reviews: s.serve.secure.auth == "kubernetes" && s.serve.secure.kubeconfig == "",
 		ConfigMaps: s.rules.configMaps != "", ConfigMapNamespaces: unique(s.configMapNamespaces()),
 	}
@@ -113,6 +114,9 @@ func (f *rbacFlags) check() error {
 	if auth := s.serve.secure.auth; auth != "none" && auth != "kubernetes" {
 		return fmt.Errorf("--auth %q: expected none or kubernetes", auth)
 	}
+	if f.watchCRDs && s.collect != "watch" {
+		return errors.New("--watch-crds goes with --collect=watch: a scrape looks for new kinds itself")
+	}
 	if wrong := validation.IsDNS1123Subdomain(f.name); len(wrong) > 0 {
 		return fmt.Errorf("--name %q: %s", f.name, wrong[0])
 	}
@@ -124,26 +128,27 @@ func (f *rbacFlags) check() error {
 
 // about says what the roles leave out, and why.
 func (f *rbacFlags) about(plan *rbac.Plan, permissions *rbac.Permissions) []string {
-	out := []string{"Discovery (/api, /apis) and schemas (/openapi) need no rule: all accounts may read them."}
-	if plan.Rules != nil && plan.Watch && !plan.WatchCRDs {
-		out = append(out, "Kinds that are installed later are found by polling, or at once with --watch-crds.")
+	places := permissions.Places()
+	if len(places) == 0 {
+		return []string{"Nothing of a cluster is read: the account needs no role."}
 	}
-	if places := permissions.Places(); len(plan.Namespaces) > 0 && plan.Rules != nil {
-		if slices.Contains(places, "") {
-			out = append(out, "The ClusterRole is for what is outside of namespaces.")
-		} else {
-			out = append(out, "Nothing outside of the namespaces is needed: there is no ClusterRole.")
+	var out []string
+	add := func(when bool, line string) {
+		if when {
+			out = append(out, line)
 		}
 	}
-	if plan.ConfigMaps && !plan.Cluster {
-		out = append(out, "Rules in ConfigMaps may ask for kinds that are not here: give those files with --rules as well.")
-	}
-	if plan.ConfigMaps && plan.Cluster {
-		out = append(out, "Rules in ConfigMaps are taken into account as they are at present.")
-	}
-	if f.state.serve.secure.kubeconfig != "" {
-		out = append(out, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
-	}
+	cluster, reads := slices.Contains(places, ""), plan.Rules != nil
+	some := reads && len(plan.Namespaces) > 0
+	configMaps := reads && plan.ConfigMaps
+	add(reads, "Discovery (/api, /apis) and schemas (/openapi) need no rule: every account has the ClusterRole system:discovery.")
+	add(reads && plan.Watch && !plan.WatchCRDs, "Kinds that are installed later are found by polling, or at once with --watch-crds.")
+	add(some && cluster && f.wildcards, "The ClusterRole is for what is outside of namespaces, or not known to be in them.")
+	add(some && cluster && !f.wildcards, "The ClusterRole is for what is outside of namespaces.")
+	add(some && !cluster, "Nothing outside of the namespaces is needed: there is no ClusterRole.")
+	add(configMaps && plan.Cluster, "Rules in ConfigMaps are taken into account as they are at present.")
+	add(configMaps && !plan.Cluster, "Rules in ConfigMaps may ask for kinds that are not here: give those files with --rules as well.")
+	add(f.state.serve.secure.auth == "kubernetes" && !plan.Reviews, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
 	return out
 }
 

@@ -39,11 +39,16 @@ func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) 
 		if err != nil {
 			return nil, fmt.Errorf("--crds: %w", err)
 		}
+		known := slices.Clip(plan.Kinds)
 		for _, k := range kindsOf(found) {
-			if !slices.ContainsFunc(plan.Kinds, func(o rbac.Kind) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
+			if !slices.ContainsFunc(known, func(o rbac.Kind) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
 				plan.Kinds = append(plan.Kinds, k)
 			}
 		}
+	}
+	finds := func(r rule.Request) bool { return r.Discovered || r.GVK.Kind == "*" }
+	if len(f.crds) > 0 && !plan.Cluster && slices.ContainsFunc(plan.Rules.Requests(), finds) {
+		about = append(about, "Kinds that rules do not name are those of --crds.")
 	}
 	return about, nil
 }
@@ -65,7 +70,7 @@ func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([
 	}
 	switch {
 	case err == nil:
-		return []string{"Kinds are called as in the cluster " + config.Host + ", and are those that it serves at present."}, nil
+		return []string{"Kinds are those that the cluster " + config.Host + " serves at present."}, nil
 	case named:
 		return nil, fmt.Errorf("%w (--offline does without the cluster)", err)
 	}

@@ -42,15 +42,21 @@ var builtIn = map[string][]string{
 
 // odd are kinds with another name in URLs than plural says.
 var odd = map[rule.GVK]string{
-	{Group: "", Kind: "Endpoints"}:                 "endpoints",
+	{Kind: "Endpoints"}:                            "endpoints",
 	{Group: "metrics.k8s.io", Kind: "NodeMetrics"}: "nodes",
 	{Group: "metrics.k8s.io", Kind: "PodMetrics"}:  "pods",
+}
+
+// unwatchable reports whether a kind can be listed only.
+func unwatchable(k rule.GVK) bool {
+	return k.Group == "metrics.k8s.io" || k == rule.GVK{Kind: "ComponentStatus"}
 }
 
 // offline returns a kind as far as it is known without a cluster. sure is false
 // for a guess.
 func offline(group, kind string) (k Kind, sure bool) {
-	k = Kind{Served: rule.Served{GVK: rule.GVK{Group: group, Kind: kind}, Best: true}, Watchable: group != "metrics.k8s.io"}
+	k.GVK, k.Best = rule.GVK{Group: group, Kind: kind}, true
+	k.Watchable = !unwatchable(k.GVK)
 	outside, sure := builtIn[group]
 	k.Namespaced = !slices.Contains(outside, kind) && !slices.Contains(outside, "*")
 	k.Resource = odd[k.GVK]

@@ -178,7 +178,7 @@ func (w *watcher) listWatch() cache.ListerWatcher {
 	}
 }
 
-// noStreamingLists reports whether a server, such as one before Kubernetes 1.32,
+// noStreamingLists reports whether a server, such as most before Kubernetes 1.34,
 // has refused to stream a list. The reflector asks for a plain one then: nothing
 // has failed.
 func noStreamingLists(opts metav1.ListOptions, err error) bool {

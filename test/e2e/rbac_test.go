@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,8 +58,8 @@ func TestRBAC(t *testing.T) {
 				"--collect=scrape", "--rules", rules,
 				"--custom-resource-state-config-file", writeFile(t, "crs.yaml", rbacCRS),
 			},
-			series: `gadget_secret_info{name="first",namespace="rbac-a",secret_type="Opaque",team="web"} 1`,
-			places: []string{""}, kinds: 6,
+			series: `gadget_secret_info{name="first",namespace="rbac-a",ref="rules",secret_type="Opaque",team="web"} 1`,
+			places: []string{""}, kinds: 7,
 		},
 		{
 			account: "namespaces",
@@ -194,13 +195,16 @@ func (g grant) String() string {
 }
 
 // explains returns an error unless there are problems, all of them for want of
-// the grant.
+// the grant. Missing series and kinds may follow from another problem.
 func (g grant) explains(problems []error, kind string) error {
 	var other []error
+	direct := false
 	for _, p := range problems {
 		text := p.Error()
 		var mine bool
 		switch what, _, _ := strings.Cut(text, ":"); what {
+		case "series", "kinds":
+			continue
 		case "down":
 			labels := fmt.Sprintf("{group=%q,kind=%q,", g.group, kind)
 			if g.group == "" {
@@ -212,19 +216,16 @@ func (g grant) explains(problems []error, kind string) error {
 		case "log":
 			mine = g.resource == "events" && strings.Contains(text, "configmap="+g.namespace+"/") ||
 				g.resource == "configmaps" && strings.Contains(text, g.namespace)
-		case "source", "kinds":
+		case "source", "not ready":
 			mine = g.resource == "customresourcedefinitions" || g.resource == "configmaps"
-		case "not ready":
-			mine = g.resource == "customresourcedefinitions" || g.resource == "configmaps"
-		case "series":
-			mine = true
 		}
+		direct = direct || mine
 		if !mine {
 			other = append(other, p)
 		}
 	}
-	if len(problems) == 0 {
-		return errors.New("everything works")
+	if !direct {
+		other = append(other, errors.New("nothing says that it is missing"))
 	}
 	return errors.Join(other...)
 }
@@ -414,7 +415,9 @@ type: Opaque
 apiVersion: rbac.example.com/v1
 kind: Gadget
 metadata: {name: first, namespace: rbac-a}
-spec: {secretName: key}
+spec:
+  secretName: key
+  ref: {apiVersion: v1, kind: ConfigMap, name: rules}
 ---
 apiVersion: rbac.example.com/v1
 kind: Gizmo
@@ -473,8 +476,9 @@ spec:
     lookup:
     - {as: secret, apiVersion: "'v1'", kind: "'Secret'", namespace: object.metadata.namespace, name: object.spec.secretName}
     - {as: space, apiVersion: "'v1'", kind: "'Namespace'", name: object.metadata.namespace}
+    - {as: ref, apiVersion: object.spec.ref.apiVersion, kind: object.spec.ref.kind, namespace: object.metadata.namespace, name: object.spec.ref.name}
     metrics:
-    - {name: gadget_secret_info, type: info, labels: {secret_type: secret.type, team: space.metadata.labels.team}}
+    - {name: gadget_secret_info, type: info, labels: {ref: ref.metadata.name, secret_type: secret.type, team: space.metadata.labels.team}}
   - groupVersionKind: {group: rbac.example.com, kind: NotYet}
     metrics:
     - {name: not_yet_info, type: info}
@@ -496,3 +500,50 @@ spec:
     metrics:
     - {name: controller, each: {type: Info, info: {path: [spec], labelsFromPath: {controller: [controllerName]}}}}
 `
+
+// TestRBACOffline compares what is known without a cluster, for all kinds of
+// Kubernetes and of the catalogs, with what the cluster says.
+func TestRBACOffline(t *testing.T) {
+	client, err := discovery.NewDiscoveryClientForConfig(control.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lists, err := client.ServerGroupsAndResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules strings.Builder
+	rules.WriteString("apiVersion: kubevitals.io/v1alpha1\nkind: MetricRules\nmetadata: {name: all}\nspec:\n  resources:\n")
+	n := 0
+	for _, list := range lists {
+		group, _, ok := strings.Cut(list.GroupVersion, "/")
+		if !ok {
+			group = ""
+		}
+		if strings.Contains(group, ".") && !strings.HasSuffix(group, "k8s.io") && !strings.HasSuffix(group, "kuadrant.io") {
+			continue
+		}
+		for _, r := range list.APIResources {
+			if strings.Contains(r.Name, "/") || !slices.Contains(r.Verbs, "list") {
+				continue
+			}
+			n++
+			fmt.Fprintf(&rules, "  - groupVersionKind: {group: %q, kind: %s}\n    labels: {name: object.metadata.name, namespace: object.metadata.namespace}\n"+
+				"    metrics: [{name: m%d_info, type: info}]\n", group, r.Kind, n)
+		}
+	}
+	if n < 80 {
+		t.Fatalf("only %d kinds", n)
+	}
+	args := []string{"--rules", writeFile(t, "all.yaml", rules.String())}
+	online, offline := rbacCase{account: "offline", args: args}, rbacCase{account: "offline", args: append(args, "--offline")}
+	for range 2 {
+		if diff := cmp.Diff(printedGrants(t, online.printed(t, control)), printedGrants(t, offline.printed(t, control)), cmp.AllowUnexported(grant{})); diff != "" {
+			t.Errorf("%q, -cluster +offline:\n%s", args, diff)
+		}
+		online.args, offline.args = append(online.args, "--namespaces=default"), append(offline.args, "--namespaces=default")
+	}
+	if text := offline.printed(t, control); strings.Contains(text, "guessed") {
+		t.Errorf("kinds of Kubernetes are marked as guessed:\n%s", text)
+	}
+}
