@@ -11,14 +11,13 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
-	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // outcome is what an archive gives.
 type outcome struct {
-	families []exposition.Rendered
-	lines    []string // all that went wrong, as and in the order that eval prints it
-	failed   []string // what of that is no warning
+	evaluated
+	lines  []string // all that went wrong, as and in the order that eval prints it
+	failed []string // what of that is no warning
 }
 
 // run evaluates the objects of an archive by its rules.
@@ -33,9 +32,9 @@ func (a *archive) run() (outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	out.families = result.families
-	out.add(true, result.problems...)
-	out.add(false, result.notes...)
+	out.evaluated = result
+	out.add(true, out.problems...)
+	out.add(false, out.notes...)
 	out.add(true, unread...)
 	return out, nil
 }
@@ -96,7 +95,7 @@ func (a *archive) want(out outcome) ([]txtar.File, error) {
 	var files []txtar.File
 	for _, o := range archiveOutputs {
 		if a.file(o.file) != nil || o.file == "output.prom" && !a.has(isExpectation) {
-			text, err := printed(o.format, out.families)
+			text, err := printed(o.format, out.evaluated)
 			if err != nil {
 				return nil, err
 			}
@@ -110,9 +109,9 @@ func (a *archive) want(out outcome) ([]txtar.File, error) {
 }
 
 // printed returns families as eval prints them; the last line ends.
-func printed(format string, families []exposition.Rendered) (string, error) {
+func printed(format string, e evaluated) (string, error) {
 	var b strings.Builder
-	if err := evalFormats[format](&b, families); err != nil {
+	if err := evalFormats[format](&b, e); err != nil {
 		return "", err
 	}
 	return joinLines(splitLines(b.String())), nil
@@ -185,7 +184,7 @@ func (a *archive) checkSubset(out outcome) (string, error) {
 	if errors.As(err, &at) {
 		return "", fmt.Errorf("%s:%d: %w", a.name, f.line+at.line, err)
 	}
-	text, err := printed("prometheus", out.families)
+	text, err := printed("prometheus", out.evaluated)
 	if err != nil {
 		return "", err
 	}

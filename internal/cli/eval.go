@@ -35,10 +35,11 @@ func (f *evalFlags) defineNow(flags *pflag.FlagSet, usage string) {
 
 // evaluation returns how to evaluate.
 func (f *evalFlags) evaluation() evaluation {
-	if f.now.IsZero() {
-		return evaluation{now: time.Now()}
+	e := evaluation{now: f.now, budget: f.rules.budget}
+	if e.now.IsZero() {
+		e.now = time.Now()
 	}
-	return evaluation{now: f.now}
+	return e
 }
 
 func newEval() *cobra.Command {
@@ -86,13 +87,27 @@ func eval(cmd *cobra.Command, flags *evalFlags, format string, args []string) er
 	for _, line := range slices.Concat(result.problems, result.notes) {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), line)
 	}
-	return errors.Join(write(cmd.OutOrStdout(), result.families), readErr)
+	return errors.Join(write(cmd.OutOrStdout(), result), readErr)
 }
 
-var evalFormats = map[string]func(io.Writer, []exposition.Rendered) error{
-	"prometheus":  textWriter(exposition.Text),
-	"openmetrics": textWriter(exposition.OpenMetrics),
-	"json":        writeJSON,
+var evalFormats = map[string]func(io.Writer, evaluated) error{
+	"prometheus":  writer(exposition.Text, writeText(exposition.Text)),
+	"openmetrics": writer(exposition.OpenMetrics, writeText(exposition.OpenMetrics)),
+	"json":        writer(exposition.Text, writeJSON),
+}
+
+// writer gathers families in a format and writes them.
+func writer(f exposition.Format, write func(io.Writer, []exposition.Rendered) error) func(io.Writer, evaluated) error {
+	return func(w io.Writer, e evaluated) error {
+		if e.gather == nil {
+			return nil
+		}
+		families, err := e.gather(f)
+		if err != nil {
+			return err
+		}
+		return write(w, families)
+	}
 }
 
 func writeJSON(w io.Writer, families []exposition.Rendered) error {
@@ -106,7 +121,7 @@ func writeJSON(w io.Writer, families []exposition.Rendered) error {
 	return exposition.JSON{}.Encode(w, "", out)
 }
 
-func textWriter(f exposition.Format) func(io.Writer, []exposition.Rendered) error {
+func writeText(f exposition.Format) func(io.Writer, []exposition.Rendered) error {
 	return func(w io.Writer, families []exposition.Rendered) error {
 		descs := make([]*metric.Desc, len(families))
 		for i := range families {

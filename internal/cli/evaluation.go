@@ -15,12 +15,14 @@ import (
 
 // evaluation says how objects are evaluated.
 type evaluation struct {
-	now time.Time // when ages are computed
+	now    time.Time // when ages are computed
+	budget time.Duration
 }
 
 // evaluated is what rules give for objects.
 type evaluated struct {
-	families []exposition.Rendered
+	// gather returns the families in a format. It may be nil, for none.
+	gather func(exposition.Format) ([]exposition.Rendered, error)
 	// problems has a line, in order, for what rules asked for and objects could
 	// not give: one for each family, kind of object and reason.
 	problems []string
@@ -33,7 +35,8 @@ type evaluated struct {
 func (e evaluation) run(set *rule.Set, objects []map[string]any) (evaluated, error) {
 	var out evaluated
 	s := store.New(set, store.Options{
-		Now: func() time.Time { return e.now },
+		Now:    func() time.Time { return e.now },
+		Budget: e.budget,
 		Report: func(p store.Problem) {
 			if !p.Harmless() {
 				out.problems = append(out.problems, p.String())
@@ -42,12 +45,14 @@ func (e evaluation) run(set *rule.Set, objects []map[string]any) (evaluated, err
 	})
 	files := &source.Files{Set: set, Store: s}
 	files.Put(objects, 0)
-	slices.Sort(out.problems) // kinds come in any order
+	out.gather = func(f exposition.Format) ([]exposition.Rendered, error) { return s.Gather(context.Background(), f) }
+	if _, err := out.gather(exposition.Text); err != nil { // objects that look up others are done by it
+		return out, err
+	}
+	slices.Sort(out.problems)
 	unmatched := files.Unmatched()
 	for _, gvk := range slices.SortedFunc(maps.Keys(unmatched), rule.GVK.Compare) {
 		out.notes = append(out.notes, fmt.Sprintf("note: no rule applies to %s (%d objects)", gvk, unmatched[gvk]))
 	}
-	var err error
-	out.families, err = s.Gather(context.Background(), exposition.Text)
-	return out, err
+	return out, nil
 }

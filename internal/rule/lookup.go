@@ -24,12 +24,14 @@ type lookupSpec struct {
 	pos                               *yaml.Node
 	as                                string
 	apiVersion, kind, namespace, name exprSpec
+	group                             exprSpec // instead of apiVersion
 }
 
 // join is a compiled lookup.
 type join struct {
 	slot                              int
 	apiVersion, kind, namespace, name expr
+	isGroup                           bool // apiVersion is the group alone
 	hasNamespace                      bool
 }
 
@@ -43,15 +45,18 @@ func (r Reporter) scopeLookup(n, as *yaml.Node) lookupSpec {
 	}
 	expression := func(dst *exprSpec) func(*yaml.Node) { return func(v *yaml.Node) { *dst = r.expr(v) } }
 	r.Fields(n, false, map[string]func(*yaml.Node){
-		"as": r.Text(&s.as), "apiVersion": expression(&s.apiVersion), "kind": expression(&s.kind),
+		"as": r.Text(&s.as), "apiVersion": expression(&s.apiVersion), "group": expression(&s.group), "kind": expression(&s.kind),
 		"namespace": expression(&s.namespace), "name": expression(&s.name),
 	})
 	for field, missing := range map[string]bool{
-		"as": s.as == "", "apiVersion": s.apiVersion.empty(), "kind": s.kind.empty(), "name": s.name.empty(),
+		"as": s.as == "", "apiVersion or group": s.apiVersion.empty() && s.group.empty(), "kind": s.kind.empty(), "name": s.name.empty(),
 	} {
 		if missing {
 			r.Errorf(n, "a lookup needs %s", field)
 		}
+	}
+	if !s.apiVersion.empty() && !s.group.empty() {
+		r.Errorf(n, "a lookup has either apiVersion or group")
 	}
 	return s
 }
@@ -61,7 +66,10 @@ func (c *compiler) join(r Reporter, rules *resourceRules, s *lookupSpec, scope *
 	j := join{
 		apiVersion: c.compile(r, s.apiVersion, *scope), kind: c.compile(r, s.kind, *scope),
 		namespace: c.compile(r, s.namespace, *scope), name: c.compile(r, s.name, *scope),
-		hasNamespace: !s.namespace.empty(),
+		hasNamespace: !s.namespace.empty(), isGroup: !s.group.empty(),
+	}
+	if j.isGroup {
+		j.apiVersion = c.compile(r, s.group, *scope)
 	}
 	j.slot = r.declare(s.pos, s.as, scope)
 	target, fixed := j.target()
@@ -76,11 +84,14 @@ func (c *compiler) join(r Reporter, rules *resourceRules, s *lookupSpec, scope *
 func (j *join) target() (GVK, bool) {
 	apiVersion, fixed := j.apiVersion.constant()
 	kind, fixedKind := j.kind.constant()
-	return GVK{Group: groupOf(apiVersion), Kind: kind}, fixed && fixedKind
+	return GVK{Group: j.group(apiVersion), Kind: kind}, fixed && fixedKind
 }
 
-// groupOf returns the group of an apiVersion.
-func groupOf(apiVersion string) string {
+// group returns the group that an apiVersion, or a group, says.
+func (j *join) group(apiVersion string) string {
+	if j.isGroup {
+		return apiVersion
+	}
 	group, _, ok := strings.Cut(apiVersion, "/")
 	if !ok {
 		return ""
@@ -116,8 +127,8 @@ func (c *Context) ref(j *join) (ref Ref, ok bool, err error) {
 			return ref, false, err
 		}
 	}
-	ref.Group = groupOf(apiVersion)
-	ok = apiVersion != "" && ref.Kind != "" && ref.Name != "" && (ref.Namespace != "" || !j.hasNamespace)
+	ref.Group = j.group(apiVersion)
+	ok = (apiVersion != "" || j.isGroup) && ref.Kind != "" && ref.Name != "" && (ref.Namespace != "" || !j.hasNamespace)
 	return ref, ok, nil
 }
 

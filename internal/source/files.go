@@ -112,7 +112,8 @@ func (f *Files) Put(objects []map[string]any, took time.Duration) {
 // put hands kinds to the store whose programs are not done yet.
 func (f *Files) put(manifests map[rule.GVK]*manifest, done map[part]bool, took time.Duration) {
 	wanted := f.Store.Wanted()
-	for gvk, m := range manifests {
+	for _, gvk := range slices.SortedFunc(maps.Keys(manifests), rule.GVK.Compare) {
+		m := manifests[gvk]
 		served := m.served(gvk)
 		served.Wanted = slices.Contains(wanted, rule.GVK{Group: gvk.Group, Kind: gvk.Kind})
 		for _, program := range f.Set.Programs(served) {

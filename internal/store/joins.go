@@ -30,8 +30,17 @@ func (j *joins) init() {
 	j.changed = make(chan struct{}, 1)
 }
 
-// find returns an object for a reader, and notes the question.
+// find returns an object for a reader, and notes the question. One outside of
+// namespaces is found whatever namespace is asked for.
 func (j *joins) find(reader *object, ref rule.Ref) map[string]any {
+	if found := j.get(reader, ref); found != nil || ref.Namespace == "" {
+		return found
+	}
+	ref.Namespace = ""
+	return j.get(reader, ref)
+}
+
+func (j *joins) get(reader *object, ref rule.Ref) map[string]any {
 	if readers := j.readers[ref]; readers == nil {
 		j.readers[ref] = map[*object]struct{}{reader: {}}
 		j.read[reader] = append(j.read[reader], ref)
