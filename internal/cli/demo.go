@@ -74,6 +74,8 @@ A sample cluster of %[2]d objects is served there; stop with Ctrl-C. What to loo
     %[3]s %[1]s/metrics | grep -E 'listeners_conditions.*type="(Programmed|ResolvedRefs)"} 0'
   which routes a gateway does not accept, or that lead nowhere
     %[3]s %[1]s/metrics | grep -E 'route_status_parents_conditions.*type="(Accepted|ResolvedRefs)"} 0'
+  which routes are attached to nothing, those that no controller has looked at included
+    %[3]s %[1]s/metrics | grep -E 'route_parent_attached.* 0$'
   which routes have an AuthPolicy
     %[3]s %[1]s/metrics | grep AuthPolicyAffected
   what is read, and how well

@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,10 +133,10 @@ func compileExample(t *testing.T, file string, legacy bool) *rule.Set {
 var enabled = map[string][]string{"../../examples/rules/argo-cd/rules.yaml": {"resources"}}
 
 // TestEveryKindHasGolden makes sure that no kind of a catalog is forgotten, and
-// that each family has a sample in some golden file.
+// that each family, of whatever group, has a sample in some golden file.
 func TestEveryKindHasGolden(t *testing.T) {
 	for _, name := range catalog.Names() {
-		set := compileCatalog(t, name)
+		set := compileCatalog(t, name, catalogGroups(t, name)...)
 		for _, kind := range set.Kinds() {
 			file := filepath.Join("..", "..", "catalog", name, "testdata", strings.ToLower(kind.Kind)+".txtar")
 			if _, err := os.Stat(file); err != nil {
@@ -172,7 +174,8 @@ func output(t *testing.T, name, file string) string {
 	return ""
 }
 
-func compileCatalog(t *testing.T, name string) *rule.Set {
+// compileCatalog compiles a catalog with some of its groups.
+func compileCatalog(t *testing.T, name string, groups ...string) *rule.Set {
 	t.Helper()
 	file, data, err := catalog.Rules(name)
 	if err != nil {
@@ -182,11 +185,59 @@ func compileCatalog(t *testing.T, name string) *rule.Set {
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
-	set, findings := rule.Compile([]rule.Source{{File: file, Documents: docs}}, rule.CompileOptions{})
+	env, err := cel.New(cel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, findings := rule.Compile([]rule.Source{{File: file, Documents: docs}},
+		rule.CompileOptions{Enable: groups, Identity: true, Expression: env.Compiler()})
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
 	return set
+}
+
+var enableField = regexp.MustCompile(`(?m)^ +enable: (\S+)$`)
+
+// catalogGroups returns the opt-in groups of a catalog, in order.
+func catalogGroups(t *testing.T, name string) []string {
+	t.Helper()
+	_, data, err := catalog.Rules(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups []string
+	for _, m := range enableField.FindAllSubmatch(data, -1) {
+		groups = append(groups, string(m[1]))
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// TestCatalogGroups makes sure that the guide has a row for each opt-in group.
+func TestCatalogGroups(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway-api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range catalog.Names() {
+		for _, group := range catalogGroups(t, name) {
+			if !strings.Contains(string(page), "\n| `"+group+"` |") {
+				t.Errorf("docs/gateway-api.md has no row for the group %s of the catalog %s", group, name)
+			}
+		}
+	}
+}
+
+// familyGroups returns the groups that each family of a set needs, by its name.
+func familyGroups(set *rule.Set) map[string][]string {
+	groups := make(map[string][]string)
+	for _, m := range set.Readings() {
+		if before, ok := groups[m.Desc.Name]; !ok || len(m.Enable) < len(before) {
+			groups[m.Desc.Name] = m.Enable
+		}
+	}
+	return groups
 }
 
 func compareGolden(t *testing.T, file, got string) {

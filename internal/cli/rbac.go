@@ -56,7 +56,7 @@ are guessed, and marked so.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "kubevitals", "name of the ServiceAccount, the roles and their bindings")
 	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount")
-	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, or - for stdin, that say how kinds are called (repeatable)")
+	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, which say how kinds are called (repeatable)")
 	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
 	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
 	flags.BoolVar(&f.watchCRDs, "watch-crds", false, "let the account watch CustomResourceDefinitions too, so that new kinds are found at once")

@@ -1,27 +1,19 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubevitals/kubevitals/internal/rbac"
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/schema"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 )
@@ -34,16 +26,18 @@ func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) 
 			return nil, err
 		}
 	}
-	for _, path := range f.crds {
-		found, err := readDefinitions(path, cmd.InOrStdin())
-		if err != nil {
-			return nil, fmt.Errorf("--crds: %w", err)
-		}
-		known := slices.Clip(plan.Kinds)
-		for _, k := range kindsOf(found) {
-			if !slices.ContainsFunc(known, func(o rbac.Kind) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
-				plan.Kinds = append(plan.Kinds, k)
-			}
+	defined, err := source.CRDSchemas(f.crds)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--crds: %w", err)
+	case len(f.crds) > 0 && len(defined) == 0:
+		return nil, fmt.Errorf("--crds: %s: there is no CustomResourceDefinition", strings.Join(f.crds, ", "))
+	}
+	served := slices.Clip(plan.Kinds)
+	for i := range defined {
+		k := rbac.Kind{Served: defined[i].Served, Resource: defined[i].Resource, Watchable: true}
+		if !slices.ContainsFunc(served, func(o rbac.Kind) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
+			plan.Kinds = append(plan.Kinds, k)
 		}
 	}
 	finds := func(r rule.Request) bool { return r.Discovered || r.GVK.Kind == "*" }
@@ -139,71 +133,4 @@ func askCluster(ctx context.Context, config *rest.Config, plan *rbac.Plan) error
 		plan.Kinds = append(plan.Kinds, rbac.Kind{Served: k.Served, Resource: k.Resource, Watchable: k.Watchable})
 	}
 	return nil
-}
-
-// readDefinitions reads the CustomResourceDefinitions of a file, a folder or
-// stdin.
-func readDefinitions(path string, stdin io.Reader) (map[schema.Kind]*schema.CRD, error) {
-	out := make(map[schema.Kind]*schema.CRD)
-	add := func(name string, data []byte, err error) error {
-		if err != nil {
-			return err
-		}
-		found, err := schema.FromCRDs(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		maps.Copy(out, found)
-		return nil
-	}
-	if path == "-" {
-		data, err := io.ReadAll(stdin)
-		if err := add("stdin", data, err); err != nil {
-			return nil, err
-		}
-		return out, some(out, "stdin")
-	}
-	err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || file != path && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
-			return err
-		}
-		data, err := os.ReadFile(file)
-		return add(file, data, err)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, some(out, path)
-}
-
-// some refuses to have read nothing: somebody believes there is something.
-func some(found map[schema.Kind]*schema.CRD, path string) error {
-	if len(found) == 0 {
-		return fmt.Errorf("%s has no CustomResourceDefinition", path)
-	}
-	return nil
-}
-
-// kindsOf returns the served kinds, each with its versions, best first.
-func kindsOf(found map[schema.Kind]*schema.CRD) []rbac.Kind {
-	sorted := slices.SortedFunc(maps.Keys(found), func(a, b schema.Kind) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Name, b.Name),
-			apiversion.CompareKubeAwareVersionStrings(b.Version, a.Version))
-	})
-	var out []rbac.Kind
-	for _, at := range sorted {
-		crd := found[at]
-		if !crd.Served {
-			continue
-		}
-		best := len(out) == 0 || out[len(out)-1].Group != at.Group || out[len(out)-1].Kind != at.Name
-		out = append(out, rbac.Kind{
-			Served: rule.Served{
-				GVK: rule.GVK{Group: at.Group, Version: at.Version, Kind: at.Name}, Best: best, Namespaced: crd.Namespaced,
-				Categories: crd.Categories, Labels: crd.Labels, Has: source.HasField(crd.Schema),
-			},
-			Resource: crd.Plural, Watchable: true,
-		})
-	}
-	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/catalog"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rule/cel"
 	"github.com/kubevitals/kubevitals/internal/rule/crs"
 )
 
@@ -97,13 +98,21 @@ func FuzzExpression(f *testing.F) {
 
 // FuzzEval evaluates any object with the rules of the catalogs.
 func FuzzEval(f *testing.F) {
+	env, err := cel.New(cel.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
 	var sets []*rule.Set
 	for _, name := range catalog.Names() {
 		_, data, err := catalog.Rules(name)
 		if err != nil {
 			f.Fatal(err)
 		}
-		sets = append(sets, load(f, string(data)))
+		set, findings := compileWith(string(data), rule.ParseOptions{}, rule.CompileOptions{Expression: env.Compiler()})
+		if err := findings.Err(); err != nil {
+			f.Fatal(err)
+		}
+		sets = append(sets, set)
 	}
 	seed, err := json.Marshal(nasty())
 	if err != nil {

@@ -27,7 +27,8 @@ type Files struct {
 	// Namespaces and NamespacesDenylist are those of [ClusterConfig].
 	Namespaces, NamespacesDenylist []string
 
-	good map[string][]map[string]any // objects by file, of Load only
+	loading sync.Mutex                  // guards good
+	good    map[string][]map[string]any // objects by file
 
 	mu     sync.Mutex
 	kinds  map[part]*store.Kind
@@ -40,6 +41,8 @@ type Files struct {
 // what could not be read; everything else is in the store all the same. Of a
 // file that was good before and cannot be read now, the objects of then stay.
 func (f *Files) Load() error {
+	f.loading.Lock()
+	defer f.loading.Unlock()
 	start := time.Now()
 	files, err := listFiles(f.Paths)
 	errs := []error{err}
@@ -172,6 +175,8 @@ func (f *Files) Watch(ctx context.Context) error {
 
 // With returns the same files for other rules and another store.
 func (f *Files) With(set *rule.Set, s *store.Store) *Files {
+	f.loading.Lock()
+	defer f.loading.Unlock()
 	return &Files{
 		Paths: f.Paths, Stdin: f.Stdin, Set: set, Store: s, Log: f.Log,
 		Namespaces: f.Namespaces, NamespacesDenylist: f.NamespacesDenylist, good: maps.Clone(f.good),

@@ -15,13 +15,12 @@ func readSchemas(document []byte) (map[rule.GVK]hasField, error) {
 	}
 	out := make(map[rule.GVK]hasField, len(found))
 	for kind, s := range found {
-		out[rule.GVK{Group: kind.Group, Version: kind.Version, Kind: kind.Name}] = HasField(s)
+		out[rule.GVK{Group: kind.Group, Version: kind.Version, Kind: kind.Name}] = fieldsOf(s)
 	}
 	return out, nil
 }
 
-// HasField returns what says to rules which fields objects of a schema can have.
-func HasField(s *schema.Schema) func(path []string) bool {
+func fieldsOf(s *schema.Schema) hasField {
 	return func(path []string) bool {
 		steps := make([]schema.Step, len(path))
 		for i, field := range path {

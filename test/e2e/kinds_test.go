@@ -16,7 +16,8 @@ import (
 )
 
 // One test for each kind, as the RFC asks. The flipped condition is the only one
-// of its type that is True in the object.
+// of its type that is True in the object. A route that is accepted by one parent
+// is detached from it with the condition.
 
 func TestGatewayClass(t *testing.T) {
 	testKind(t, "GatewayClass", flip("status.conditions.0", "Accepted"))
@@ -33,11 +34,11 @@ func TestListenerSet(t *testing.T) {
 // TestHTTPRoute has the RFC's sample, which makes exactly six samples of
 // gatewayapi_httproute_status_parents_conditions.
 func TestHTTPRoute(t *testing.T) {
-	testKind(t, "HTTPRoute", flip("status.parents.1.conditions.2", "Accepted"))
+	testKind(t, "HTTPRoute", flip("status.parents.1.conditions.2", "Accepted").detaches())
 }
 
 func TestGRPCRoute(t *testing.T) {
-	testKind(t, "GRPCRoute", flip("status.parents.0.conditions.0", "Accepted"))
+	testKind(t, "GRPCRoute", flip("status.parents.0.conditions.0", "Accepted").detaches())
 }
 
 func TestTLSRoute(t *testing.T) {
@@ -45,7 +46,7 @@ func TestTLSRoute(t *testing.T) {
 }
 
 func TestTCPRoute(t *testing.T) {
-	testKind(t, "TCPRoute", flip("status.parents.0.conditions.0", "Accepted"))
+	testKind(t, "TCPRoute", flip("status.parents.0.conditions.0", "Accepted").detaches())
 }
 
 func TestUDPRoute(t *testing.T) {
@@ -58,10 +59,9 @@ func TestBackendTLSPolicy(t *testing.T) {
 
 // TestReferenceGrant changes the spec: there is no status.
 func TestReferenceGrant(t *testing.T) {
-	testKind(t, "ReferenceGrant", change{
-		field: "spec.to.1.name", value: "shop-example-com",
-		was: `to_name="pay-example-com"`, is: `to_name="shop-example-com"`,
-	})
+	testKind(t, "ReferenceGrant", change{"spec.to.1.name", "shop-example-com", []move{
+		{"_to_info{", `to_name="pay-example-com"`, `to_name="shop-example-com"`},
+	}})
 }
 
 func TestXBackendTrafficPolicy(t *testing.T) {
@@ -117,23 +117,32 @@ func TestDNSRecord(t *testing.T) {
 }
 
 func TestDNSHealthCheckProbe(t *testing.T) {
-	testKind(t, "DNSHealthCheckProbe", change{field: "status.healthy", value: false, was: "} 1", is: "} 0"})
+	testKind(t, "DNSHealthCheckProbe", change{"status.healthy", false, []move{{"_healthy_status{", "} 1", "} 0"}}})
 }
 
-// A change gives a field of an object another value, which moves one sample of
-// the object.
+// A change gives a field of an object another value, which moves samples of the
+// object.
 type change struct {
-	field   string // such as status.conditions.0.status
-	value   any
+	field string // such as status.conditions.0.status
+	value any
+	moves []move
+}
+
+// move is a sample of a family that a change moves.
+type move struct {
+	family  string // the end of its name
 	was, is string // the part of the sample that moves
 }
 
 // flip changes a condition that is True to False.
 func flip(condition, typ string) change {
-	return change{
-		field: condition + ".status", value: "False",
-		was: `type="` + typ + `"} 1`, is: `type="` + typ + `"} 0`,
-	}
+	return change{condition + ".status", "False", []move{{"{", `type="` + typ + `"} 1`, `type="` + typ + `"} 0`}}}
+}
+
+// detaches adds that the route is not attached to one of its parents any more.
+func (c change) detaches() change {
+	c.moves = append(c.moves, move{"_parent_attached{", "} 1", "} 0"})
+	return c
 }
 
 // testKind puts the objects of testdata/kinds/<kind>.yaml into the cluster while
@@ -274,23 +283,26 @@ func hideCreated(text string, created map[string]int64) string {
 	return out.String()
 }
 
-// changed returns an exposition after a change of one object, which moves
-// exactly one sample.
+// changed returns an exposition after a change of one object, each move of which
+// moves exactly one sample.
 func changed(t *testing.T, text, name string, c change) string {
 	t.Helper()
-	var out strings.Builder
-	moved := 0
-	for line := range strings.Lines(text) {
-		if hasName(line, name) && strings.Contains(line, c.was) {
-			line = strings.Replace(line, c.was, c.is, 1)
-			moved++
+	for _, m := range c.moves {
+		var out strings.Builder
+		moved := 0
+		for line := range strings.Lines(text) {
+			if hasName(line, name) && strings.Contains(line, m.family) && strings.Contains(line, m.was) {
+				line = strings.Replace(line, m.was, m.is, 1)
+				moved++
+			}
+			out.WriteString(line)
 		}
-		out.WriteString(line)
+		if moved != 1 {
+			t.Fatalf("the change of %s moves %d samples of %q, want one:\n%s", c.field, moved, m.family, text)
+		}
+		text = out.String()
 	}
-	if moved != 1 {
-		t.Fatalf("the change of %s moves %d samples, want one:\n%s", c.field, moved, text)
-	}
-	return out.String()
+	return text
 }
 
 // setField sets a field that is there. Its path has names of fields and numbers

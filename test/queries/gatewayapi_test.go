@@ -115,6 +115,12 @@ var alertQueries = []query{
 		"gateway-system/shop-public/http",
 		"staging/shop-preview/http",
 	)},
+	// summer-sale has no status: no other family would show it.
+	{"RouteNotAttached", `gatewayapi_httproute_parent_attached == 0`,
+		"${ns} name parent_group parent_kind parent_namespace parent_name parent_section_name", each(0,
+			"partners/partner-api/gateway.networking.k8s.io/Gateway/gateway-system/shop-public/api",
+			"staging/summer-sale/gateway.networking.k8s.io/Gateway/staging/shop-preview/",
+		)},
 	{"HTTPRoutes that no AuthPolicy affects", `gatewayapi_httproute_created unless on(${ns},name) ` +
 		`(gatewayapi_httproute_status_parents_conditions{type="kuadrant.io/AuthPolicyAffected"} == 1)`,
 		"${ns} name", vector{

@@ -80,7 +80,6 @@ func TestQueries(t *testing.T) {
 		{"honor_labels", "namespace", true, vector{"gateway-system": 3, "staging": 1}},
 		{"no honor_labels", "exported_namespace", false, vector{"kubevitals": 4}},
 	}
-	queries := allQueries()
 	for _, f := range formats {
 		for _, l := range labels {
 			t.Run(f.name+", "+l.name, func(t *testing.T) {
@@ -88,15 +87,32 @@ func TestQueries(t *testing.T) {
 				if !strings.HasPrefix(s.scraped.contentType, f.contentType) {
 					t.Errorf("Content-Type is %q, want %q", s.scraped.contentType, f.contentType)
 				}
-				s.checkAccepted(t)
 				s.check(t, query{"namespaces", `count by (namespace) (gatewayapi_gateway_info)`, "namespace", l.namespaces})
-				replace := s.variables(t, l.ns)
-				for _, q := range queries {
-					q.promQL, q.by = replace.Replace(q.promQL), replace.Replace(q.by)
-					s.check(t, q)
-				}
+				s.checkAll(t, l.ns)
 			})
 		}
+	}
+}
+
+// TestQueriesWithGroups makes sure that opt-in groups only add families: with all
+// of them every query gives what it gives without.
+func TestQueriesWithGroups(t *testing.T) {
+	url := startDemo(t, "reasons", "transitions", "generations", "routes", "backends", "matches", "gateways", "tls", "dns", "annotations", "crds")
+	s := scrapeOnce(t, url, scrapeOptions{honorLabels: true})
+	s.checkAll(t, "namespace")
+	s.check(t, query{"one reason for each condition",
+		`count(gatewayapi_httproute_status_parents_conditions_reason_info) == count(gatewayapi_httproute_status_parents_conditions)`, "", count(15)})
+}
+
+// checkAll evaluates all queries, where ns is the label with the namespace of an
+// object.
+func (s *server) checkAll(t *testing.T, ns string) {
+	t.Helper()
+	s.checkAccepted(t)
+	replace := s.variables(t, ns)
+	for _, q := range allQueries() {
+		q.promQL, q.by = replace.Replace(q.promQL), replace.Replace(q.by)
+		s.check(t, q)
 	}
 }
 

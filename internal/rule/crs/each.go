@@ -25,6 +25,7 @@ type each struct {
 	nilIsZero    bool
 	labelName    string
 	list         []string
+	reads        reads
 }
 
 // Compile compiles a legacy metric. It is a [rule.CompileOptions] Legacy
@@ -37,6 +38,7 @@ func Compile(m rule.LegacyMetric) rule.Evaluator {
 	c := compiler{m.Reporter, m.Node, m.Lenient}
 	e.outer = c.labels(m.LabelsFromPath)
 	c.each(m.Each, e)
+	e.reads = readsOf(m, e)
 	return e
 }
 
