@@ -101,12 +101,18 @@ func (l *linter) checkTwice(r *rule.Reading, earlier []rule.Reading) {
 		e := &earlier[i]
 		sameVersion := e.GVK.Version == r.GVK.Version || e.GVK.Version == "" || r.GVK.Version == ""
 		sameKind := e.GVK.Group == r.GVK.Group && e.GVK.Kind == r.GVK.Kind && sameVersion && !e.Discovered && !r.Discovered
-		if e.Desc.Name == r.Desc.Name && sameKind && e.Selection == r.Selection && !toldApart(e.Fixed, r.Fixed) {
+		if e.Desc.Name == r.Desc.Name && sameKind && e.Selection == r.Selection && sameLabels(e, r) && !toldApart(e.Fixed, r.Fixed) {
 			l.warn(r.At, r.Name, "the family %s of %s is made at %s, too: of series with equal labels only the first is served",
 				r.Desc.Name, r.GVK.Kind, e.At)
 			return
 		}
 	}
+}
+
+// sameLabels reports whether two metrics have the same labels, as far as that is
+// known.
+func sameLabels(a, b *rule.Reading) bool {
+	return a.Legacy || b.Legacy || slices.Equal(a.Labels, b.Labels)
 }
 
 // toldApart reports whether a label has one value in the series of one metric and

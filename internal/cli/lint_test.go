@@ -213,6 +213,7 @@ func TestLintMetrics(t *testing.T) {
 		`warning: metric "lastSize": metric names should be written in 'snake_case' not 'camelCase'`)
 	f("    - {name: size, help: x, value: object.status.size}\n    - {name: size, help: x, value: object.status.size}\n",
 		`warning: metric "size": the family backup_size of Backup is made at r.yaml:9:7, too: of series with equal labels only the first is served`)
+	f("    - {name: size, help: x, value: object.status.size}\n    - {name: size, help: x, value: object.status.size, labels: {of: object.kind}}\n")
 	f("    - {name: size, help: x, value: object.status.size, labels: {of: \"'a'\"}}\n    - {name: size, help: x, value: '1', labels: {of: \"'b'\"}}\n")
 	// Labels that never end.
 	conditions := "    - name: status\n      help: x\n      forEach: [{as: c, in: object.status.conditions}]\n      value: c.status\n"
@@ -345,7 +346,7 @@ func TestLintOutcome(t *testing.T) {
 	f(0, "ok    0 errors, 0 warnings, 1 note; 1 metric checked", "--strict", "note.yaml")
 	f(1, "kubevitals: 1 error, 0 warnings; 0 metrics checked", "error.yaml")
 	f(1, "kubevitals: 1 error, 0 warnings; 0 metrics checked", "--enable", "nothing", "good.yaml")
-	f(0, "ok    0 errors, 0 warnings, 2 notes; 99 metrics checked", "--catalog", "gateway-api")
+	f(0, "ok    0 errors, 0 warnings, 7 notes; 228 metrics checked", "--catalog", "gateway-api")
 	f(1, "kubevitals: lint needs rules: name files or folders, or give --rules, --catalog or --custom-resource-state-config-file")
 	f(1, `kubevitals: --format "xml": expected text, json or github`, "--format", "xml", "good.yaml")
 	f(1, "kubevitals: --kubeconfig goes with --cluster", "--kubeconfig", "x", "good.yaml")
