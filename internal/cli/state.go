@@ -56,6 +56,12 @@ docs/kube-state-metrics.md.`,
 		PreRunE: func(*cobra.Command, []string) error { return f.ksm.readOptions() },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	f.add(cmd)
+	return cmd
+}
+
+// add adds the flags to a command.
+func (f *stateFlags) add(cmd *cobra.Command) {
 	f.serve.add(cmd)
 	f.rules.add(cmd)
 	f.rules.addConfigMaps(cmd)
@@ -72,7 +78,6 @@ docs/kube-state-metrics.md.`,
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
 	cmd.MarkFlagsMutuallyExclusive("from", "rules-configmaps")
 	f.ksm.add(cmd)
-	return cmd
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {

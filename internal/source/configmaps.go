@@ -147,7 +147,9 @@ func (w *configMapWatcher) listWatch() cache.ListerWatcher {
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			opts.LabelSelector = w.all.Selector
 			events, err := client.Watch(ctx, opts)
-			w.note(ctx, err)
+			if !noStreamingLists(opts, err) {
+				w.note(ctx, err)
+			}
 			return events, err
 		},
 	}

@@ -20,6 +20,8 @@ import (
 type KindSchema struct {
 	rule.Served
 	Schema *schema.Schema
+	// Resource is what the kind is called in URLs. [Cluster.Schemas] leaves it out.
+	Resource string
 }
 
 // CRDSchemas reads the CustomResourceDefinitions in files and folders and returns
@@ -44,9 +46,11 @@ func CRDSchemas(paths []string) ([]KindSchema, error) {
 	var out []KindSchema
 	for kind, crd := range crds {
 		if crd.Served {
-			out = append(out, newKindSchema(kind, crd.Schema, rule.Served{
+			k := newKindSchema(kind, crd.Schema, rule.Served{
 				Namespaced: crd.Namespaced, Categories: crd.Categories, Labels: crd.Labels,
-			}))
+			})
+			k.Resource = crd.Plural
+			out = append(out, k)
 		}
 	}
 	sortKinds(out)
@@ -59,7 +63,7 @@ func CRDSchemas(paths []string) ([]KindSchema, error) {
 func newKindSchema(kind schema.Kind, s *schema.Schema, served rule.Served) KindSchema {
 	served.GVK = rule.GVK{Group: kind.Group, Version: kind.Version, Kind: kind.Name}
 	served.Has = fieldsOf(s)
-	return KindSchema{served, s}
+	return KindSchema{Served: served, Schema: s}
 }
 
 // sortKinds brings the versions of a kind into the order in which an API server

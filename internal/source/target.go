@@ -71,12 +71,8 @@ func (c *Cluster) targets(s served) map[slot]target {
 	wanted := c.Store.Wanted()
 	for key, versions := range s {
 		for i, v := range versions {
-			k := rule.Served{
-				GVK: rule.GVK{Group: key.group, Version: v.version, Kind: key.kind}, Best: i == 0,
-				Namespaced: v.namespaced, Categories: v.categories,
-				Wanted: slices.Contains(wanted, rule.GVK{Group: key.group, Kind: key.kind}),
-			}
-			c.kinds.describe(&k, v.resource)
+			k := c.describe(key, v, i == 0)
+			k.Wanted = slices.Contains(wanted, rule.GVK{Group: key.group, Kind: key.kind})
 			for _, p := range c.Set.Programs(k) {
 				c.addTargets(out, key, v, &k, p)
 			}

@@ -172,10 +172,19 @@ func (w *watcher) listWatch() cache.ListerWatcher {
 			}
 			w.selectors(&opts)
 			events, err := client.Watch(ctx, opts)
-			w.note(ctx, err)
+			if !noStreamingLists(opts, err) {
+				w.note(ctx, err)
+			}
 			return events, err
 		},
 	}
+}
+
+// noStreamingLists reports whether a server, such as most before Kubernetes 1.34,
+// has refused to stream a list. The reflector asks for a plain one then: nothing
+// has failed.
+func noStreamingLists(opts metav1.ListOptions, err error) bool {
+	return opts.SendInitialEvents != nil && apierrors.IsInvalid(err)
 }
 
 // pollEvery is how often kinds are listed that cannot be watched.

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubevitals/kubevitals/internal/rbac"
+)
+
+// rbacFlags are the flags of the command rbac: those of the command state, whose
+// permissions it prints, and its own.
+type rbacFlags struct {
+	state           *stateFlags
+	name, namespace string
+	crds            []string
+	offline         bool
+	wildcards       bool
+	watchCRDs       bool
+}
+
+func newRBAC() *cobra.Command {
+	f := &rbacFlags{state: &stateFlags{}}
+	cmd := &cobra.Command{
+		Use:   "rbac",
+		Short: "Print the least permissions that the command state needs",
+		Long: `Print the ServiceAccount, roles and bindings with the least permissions that
+"kubevitals state" needs with the same rules and flags, for kubectl apply.
+
+All flags of "kubevitals state" are understood; those that no permission depends
+on are not listed.
+
+How kinds are called in URLs, and which there are for rules that discover them,
+comes from the cluster, if there is one, and from --crds. Without either, names
+are guessed, and marked so.`,
+		Example: `  # for the catalogs, as the current cluster serves their kinds
+  kubevitals rbac --auth=kubernetes | kubectl apply -f -
+
+  # for rules of your own, without a cluster
+  kubevitals rbac --rules my-rules.yaml --crds crds/ --offline
+
+  # for two namespaces only
+  kubevitals rbac --rules my-rules.yaml --namespaces shop,payments`,
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return f.state.ksm.readOptions() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.state.add(cmd)
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = flag.Hidden || !slices.Contains(rbacListed, flag.Name) })
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", "kubevitals", "name of the ServiceAccount, the roles and their bindings")
+	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount")
+	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, which say how kinds are called (repeatable)")
+	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
+	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
+	flags.BoolVar(&f.watchCRDs, "watch-crds", false, "let the account watch CustomResourceDefinitions too, so that new kinds are found at once")
+	return cmd
+}
+
+// rbacListed are the flags of the command state on which permissions depend.
+var rbacListed = []string{
+	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
+	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
+}
+
+func (f *rbacFlags) run(cmd *cobra.Command) error {
+	s := f.state
+	if err := f.check(); err != nil {
+		return err
+	}
+	rules := newRulebook(&s.rules, slog.New(slog.DiscardHandler))
+	set, err := rules.begin(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	plan := &rbac.Plan{
+		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && len(s.from) == 0, Wildcards: f.wildcards,
+		Namespaces: s.namespaces, Reviews: s.serve.secure.auth == "kubernetes" && s.serve.secure.kubeconfig == "",
+		ConfigMaps: s.rules.configMaps != "", ConfigMapNamespaces: unique(s.configMapNamespaces()),
+	}
+	about := []string{"Printed by: " + commandLine(cmd)}
+	if len(s.from) == 0 {
+		plan.Rules = set
+		known, err := f.kinds(cmd, plan, rules)
+		if err != nil {
+			return err
+		}
+		about = append(about, known...)
+	}
+	permissions, err := plan.Permissions()
+	if err != nil {
+		return err
+	}
+	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: append(about, f.about(plan, permissions)...), Permissions: permissions}
+	_, err = m.WriteTo(cmd.OutOrStdout())
+	return err
+}
+
+// check reads the flags as the command state does, and refuses what it refuses.
+func (f *rbacFlags) check() error {
+	s := f.state
+	if err := s.ksm.apply(s); err != nil {
+		return err
+	}
+	if s.collect != "watch" && s.collect != "scrape" {
+		return fmt.Errorf("--collect %q: expected watch or scrape", s.collect)
+	}
+	if auth := s.serve.secure.auth; auth != "none" && auth != "kubernetes" {
+		return fmt.Errorf("--auth %q: expected none or kubernetes", auth)
+	}
+	if f.watchCRDs && s.collect != "watch" {
+		return errors.New("--watch-crds goes with --collect=watch: a scrape looks for new kinds itself")
+	}
+	if wrong := validation.IsDNS1123Subdomain(f.name); len(wrong) > 0 {
+		return fmt.Errorf("--name %q: %s", f.name, wrong[0])
+	}
+	if wrong := validation.IsDNS1123Label(f.namespace); len(wrong) > 0 {
+		return fmt.Errorf("--namespace %q: %s", f.namespace, wrong[0])
+	}
+	return nil
+}
+
+// about says what the roles leave out, and why.
+func (f *rbacFlags) about(plan *rbac.Plan, permissions *rbac.Permissions) []string {
+	places := permissions.Places()
+	if len(places) == 0 {
+		return []string{"Nothing of a cluster is read: the account needs no role."}
+	}
+	var out []string
+	add := func(when bool, line string) {
+		if when {
+			out = append(out, line)
+		}
+	}
+	cluster, reads := slices.Contains(places, ""), plan.Rules != nil
+	some := reads && len(plan.Namespaces) > 0
+	configMaps := reads && plan.ConfigMaps
+	add(reads, "Discovery (/api, /apis) and schemas (/openapi) need no rule: every account has the ClusterRole system:discovery.")
+	add(reads && plan.Watch && !plan.WatchCRDs, "Kinds that are installed later are found by polling, or at once with --watch-crds.")
+	add(some && cluster && f.wildcards, "The ClusterRole is for what is outside of namespaces, or not known to be in them.")
+	add(some && cluster && !f.wildcards, "The ClusterRole is for what is outside of namespaces.")
+	add(some && !cluster, "Nothing outside of the namespaces is needed: there is no ClusterRole.")
+	add(configMaps && plan.Cluster, "Rules in ConfigMaps are taken into account as they are at present.")
+	add(configMaps && !plan.Cluster, "Rules in ConfigMaps may ask for kinds that are not here: give those files with --rules as well.")
+	add(f.state.serve.secure.auth == "kubernetes" && !plan.Reviews, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
+	return out
+}
+
+// commandLine returns how the command was called, with flags in order.
+func commandLine(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+			if flag.Value.Type() != "stringArray" {
+				values = []string{strings.Join(values, ",")}
+			}
+		}
+		for _, value := range values {
+			word := "--" + flag.Name + "=" + value
+			switch {
+			case flag.Value.Type() == "bool" && value == "true":
+				word = "--" + flag.Name
+			case strings.ContainsAny(value, "\r\n"):
+				word = "--" + flag.Name + "=…"
+			case strings.ContainsAny(value, " \t'\"\\$`*?[](){}<>|&;!#~"):
+				word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+			}
+			words = append(words, word)
+		}
+	})
+	return strings.Join(words, " ")
+}
