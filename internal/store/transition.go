@@ -71,7 +71,7 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 		was, seen := before[r.key]
 		began := old.since[r.key]
 		if seen && was.state != r.state {
-			t.count(o, r.labels, was.state, r.state, duration(was.value, began, r.value, now))
+			t.count(r.labels, was.state, r.state, duration(was.value, began, r.value, now))
 			t.frozen = nil
 		}
 		next.since[r.key] = now
@@ -93,7 +93,7 @@ func duration(began, seenBegin, ended, seenEnd float64) float64 {
 }
 
 // count counts a change.
-func (t *transitions) count(o *object, labels []metric.Label, from, to string, seconds float64) {
+func (t *transitions) count(labels []metric.Label, from, to string, seconds float64) {
 	var out []metric.Label
 	for _, name := range t.rule.By {
 		value := ""
@@ -115,7 +115,7 @@ func (t *transitions) count(o *object, labels []metric.Label, from, to string, s
 	key := string(appendRecord(nil, out, 0, ""))
 	c := t.series[key]
 	if c == nil {
-		if t.room.full(len(t.series), o) {
+		if !t.room.take() {
 			return
 		}
 		c = &changes{labels: out, buckets: make([]float64, len(t.rule.Buckets))}
