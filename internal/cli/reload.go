@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type reloads struct {
 	refused   int
 	succeeded time.Time // when the rules at work were last changed, or loaded first
 	pending   bool      // an engine waits for its objects
+	err       error     // why there is none
 	loaded    bool      // the ConfigMaps have been taken in once
 }
 
@@ -47,8 +49,9 @@ func (s *state) run(ctx context.Context) error {
 	}()
 	for {
 		var ready chan struct{}
+		changes := s.changes
 		if next != nil {
-			ready = next.ready
+			ready, changes = next.ready, nil // one after the other, or none would get its turn
 		}
 		select {
 		case <-ctx.Done():
@@ -56,14 +59,13 @@ func (s *state) run(ctx context.Context) error {
 		case err := <-active.ended:
 			active.ended <- err // for stop
 			return err
-		case set := <-s.changes:
-			next.stop()
+		case set := <-changes:
 			next = s.succeed(ctx, set)
 		case <-ready:
 			s.current.Store(next.engine)
 			active.stop()
 			active, next = next, nil
-			s.reloads.done()
+			s.reloads.done(len(s.changes) > 0)
 			s.log.Info("Rules have changed", "families", len(active.set.Families()))
 		}
 	}
@@ -74,8 +76,10 @@ func (s *state) succeed(ctx context.Context, set *rule.Set) *running {
 	e, err := s.build(set)
 	if err != nil {
 		s.log.Error("Rules cannot be changed", "err", err)
+		s.reloads.failed(err)
 		return nil
 	}
+	s.next.Store(e)
 	return e.start(ctx)
 }
 
@@ -109,18 +113,25 @@ func (f *ruleFlags) paths() []string {
 // change makes changed rules known, tells what became of them, and has a set
 // take over.
 func (s *state) change(ctx context.Context, load func() (*rule.Set, []verdict)) {
-	set, verdicts := load()
-	for _, v := range verdicts {
+	for _, v := range s.push(load) {
 		s.tell(ctx, v)
 	}
+}
+
+// push hands over a changed set. Sets are handed over in the order in which they
+// were made.
+func (s *state) push(load func() (*rule.Set, []verdict)) []verdict {
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	set, verdicts := load()
 	if set == nil {
-		return
+		return verdicts
 	}
 	s.reloads.begin()
 	for {
 		select {
 		case s.changes <- set:
-			return
+			return verdicts
 		case <-s.changes: // older rules that nobody has taken yet
 		}
 	}
@@ -132,6 +143,8 @@ func (s *state) tell(ctx context.Context, v verdict) {
 	if !v.news {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	name, isConfigMap := displayName(v.name), v.name != ownUnit
 	if v.err != nil {
 		s.log.Error("Rules are refused, those from before stay in use", "rules", name, "err", v.err)
@@ -142,7 +155,7 @@ func (s *state) tell(ctx context.Context, v verdict) {
 	}
 	s.log.Info("Rules are accepted", "rules", name)
 	if isConfigMap && !v.first {
-		s.configMaps.Record(ctx, v.unit.configMap, false, "RulesAccepted", "The rules are in use.")
+		s.configMaps.Record(ctx, v.unit.configMap, false, "RulesAccepted", "The rules are accepted.")
 	}
 }
 
@@ -157,19 +170,45 @@ func (s *state) rulesReady(ctx context.Context) error {
 			return errors.New("the rules of ConfigMaps are being taken in")
 		}
 	}
-	return operator.Warning(s.rules.err())
+	if err := s.rules.err(); err != nil {
+		return operator.Warning(err)
+	}
+	return operator.Warning(s.reloads.why(ctx, s.next.Load()))
+}
+
+// why returns why changed rules have not taken over yet, or nil.
+func (r *reloads) why(ctx context.Context, next *engine) error {
+	r.mu.Lock()
+	pending, err := r.pending, r.err
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("changed rules cannot be used: %w", err)
+	case !pending || next == nil:
+		return nil
+	}
+	if err := next.ready(ctx); err != nil {
+		return fmt.Errorf("changed rules wait for their objects: %w", err)
+	}
+	return nil
+}
+
+func (r *reloads) failed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending, r.err = false, err
 }
 
 func (r *reloads) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending = true
+	r.pending, r.err = true, nil
 }
 
-func (r *reloads) done() {
+func (r *reloads) done(more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending, r.succeeded = false, time.Now()
+	r.pending, r.succeeded = more, time.Now()
 	r.loaded = true
 }
 

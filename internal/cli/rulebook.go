@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ type rulebook struct {
 	mu       sync.Mutex
 	current  map[string]unit  // as they are now, by name
 	accepted map[string]unit  // as they are used
+	unread   error            // why the files of the flags cannot be read
 	refused  map[string]error // why those that are not used as they are now
 }
 
@@ -86,7 +88,7 @@ func (b *rulebook) own() (*rule.Set, []verdict) {
 	u, err := b.read()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err != nil {
+	if b.unread = err; err != nil {
 		b.refused[ownUnit] = err
 		return nil, []verdict{{name: ownUnit, unit: u, err: err, news: true}}
 	}
@@ -129,7 +131,7 @@ func (b *rulebook) change(next map[string]unit) (*rule.Set, []verdict) {
 	for _, name := range slices.Sorted(maps.Keys(next)) {
 		if used, ok := base[name]; !ok || !used.equal(next[name]) {
 			changed = append(changed, name) // or what was in its way may be gone
-		} else if b.refused[name] != nil {
+		} else if b.refused[name] != nil && (name != ownUnit || b.unread == nil) {
 			delete(b.refused, name)
 			reverted = append(reverted, verdict{name: name, unit: next[name], news: true})
 		}
@@ -181,8 +183,13 @@ func (b *rulebook) try(base map[string]unit, changed []string) (*rule.Set, []ver
 		set, _ = b.compile(base)
 		return set, verdicts
 	}
+	// Who has been there longer goes first, also after a restart.
+	slices.SortStableFunc(verdicts, func(v, w verdict) int {
+		return cmp.Compare(v.unit.configMap.Created, w.unit.configMap.Created)
+	})
 	good := maps.Clone(base)
-	for i, name := range changed {
+	for i := range verdicts {
+		name := verdicts[i].name
 		before, had := good[name]
 		good[name] = b.current[name]
 		if _, verdicts[i].err = b.compile(good); verdicts[i].err != nil {
@@ -198,6 +205,11 @@ func (b *rulebook) try(base map[string]unit, changed []string) (*rule.Set, []ver
 
 // compile compiles units: that of the flags first, the others by name.
 func (b *rulebook) compile(units map[string]unit) (*rule.Set, error) {
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		if name != ownUnit && len(units[name].files) == 0 {
+			return nil, fmt.Errorf("configmap %s: no key is the name of a rule file (*.yaml, *.yml, *.json)", name)
+		}
+	}
 	l := &ruleLoader{partial: len(units) > 1 || b.flags.configMaps != ""}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		u := units[name]

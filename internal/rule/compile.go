@@ -286,7 +286,7 @@ func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 		return compiledMetric{info: info, eval: c.legacy(r, d, s, m)}
 	}
 	f := c.form(r, rules, m, info)
-	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0}
+	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0 && !info.renames()}
 }
 
 // describe returns the description of a metric's family.

@@ -77,7 +77,7 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 	if f.typ == metric.StateSet {
 		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
 	}
-	r.checkLimits(m.limits, f)
+	r.checkLimits(m.limits, f, rules.outer)
 	return f
 }
 
@@ -115,10 +115,13 @@ func (s *resourceSpec) identifies(m *metricSpec, outer []boundLabel) bool {
 		// A legacy block or a map may have anything in it.
 		return len(m.spread) > 0 || anyNode(m.each, func(n *yaml.Node) bool { return n.Value == "name" || n.Value == "uid" })
 	}
-	return slices.ContainsFunc(outer, func(l boundLabel) bool {
-		return slices.ContainsFunc(l.value, func(a alternative) bool {
-			return a.slot == slotObject && len(a.path) == 2 && a.path[0].key == "metadata" && (a.path[1].key == "name" || a.path[1].key == "uid")
-		})
+	return slices.ContainsFunc(outer, func(l boundLabel) bool { return l.value.identifies() })
+}
+
+// identifies reports whether an expression is the object's name or its UID.
+func (e expr) identifies() bool {
+	return slices.ContainsFunc(e, func(a alternative) bool {
+		return a.slot == slotObject && len(a.path) == 2 && a.path[0].key == "metadata" && (a.path[1].key == "name" || a.path[1].key == "uid")
 	})
 }
 

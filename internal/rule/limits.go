@@ -90,15 +90,33 @@ func (s *limitsSpec) compile(where string) []*Limit {
 }
 
 // checkLimits reports labels of a metric's own limits that it does not have.
-func (r Reporter) checkLimits(s *limitsSpec, f *form) {
+func (r Reporter) checkLimits(s *limitsSpec, f *form, outer []boundLabel) {
 	if s == nil || len(f.spreads) > 0 {
 		return
 	}
 	for _, key := range s.labels {
-		if !slices.ContainsFunc(f.labels, func(l label) bool { return l.name == key.Value }) {
+		i := slices.IndexFunc(f.labels, func(l label) bool { return l.name == key.Value })
+		switch {
+		case i < 0:
 			r.Errorf(key, "labelValues: the metric has no label %q", key.Value)
+		case s.limit.Other && f.info.Aggregate == nil && f.info.Transition == nil && f.identifies(i, outer):
+			r.Errorf(key, "labelValues: label %q tells objects apart: as %q, several would be one series; say onExceed: drop", key.Value, otherValue)
 		}
 	}
+}
+
+// identifies reports whether a label is the name or the UID of the object.
+func (f *form) identifies(i int, outer []boundLabel) bool {
+	value := f.labels[i].value
+	if o := f.labels[i].outer; o >= 0 {
+		value = outer[o].value
+	}
+	return value.identifies()
+}
+
+// renames reports whether a limit may change label values.
+func (m *Metric) renames() bool {
+	return slices.ContainsFunc(m.Limits, func(l *Limit) bool { return l.Other && len(l.Labels) > 0 })
 }
 
 // withinLabels applies the limits on label values. It may change labels, and

@@ -164,6 +164,7 @@ type Kind struct {
 	program  *rule.Program
 	families []int
 	objects  map[objectKey]*object
+	first    bool // the first list is being taken in
 	status   KindStatus
 }
 
@@ -200,9 +201,12 @@ func (s *Store) Kind(p *rule.Program) *Kind {
 	return k
 }
 
-// batch is how many objects of a list are taken in before others may use the
-// store.
-const batch = 256
+// A list is taken in in batches, and others may use the store between two: after
+// batch objects, or when they have taken batchTime.
+const (
+	batch     = 256
+	batchTime = 10 * time.Millisecond
+)
 
 // Replace makes the kind hold exactly these objects, rendered by a program that
 // may be another than before. Scrapes see all of it or nothing. took is how
@@ -211,9 +215,14 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 	k.begin(p)
 	slices.SortStableFunc(objects, func(a, b map[string]any) int { return keyOf(a).compare(keyOf(b)) })
 	present := make(map[objectKey]struct{}, len(objects))
-	for some := range slices.Chunk(objects, batch) {
+	for len(objects) > 0 {
+		began, n := time.Now(), 0
 		k.store.mu.Lock()
-		for _, o := range some {
+		for _, o := range objects[:min(batch, len(objects))] {
+			if n > 0 && time.Since(began) > batchTime {
+				break
+			}
+			n++
 			present[keyOf(o)] = struct{}{}
 			_, known := k.objects[keyOf(o)]
 			changed := k.set(o)
@@ -224,12 +233,14 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 			}
 		}
 		k.store.mu.Unlock()
+		objects = objects[n:]
 	}
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
 	k.removeExcept(present)
 	k.families = p.Families()
 	k.status.ListDuration = took
+	k.first = false
 	k.contact()
 	k.store.replacing--
 }
@@ -245,6 +256,7 @@ func (k *Kind) begin(p *rule.Program) {
 		_ = s.publish()
 	}
 	s.replacing++
+	k.first = !k.status.Answered
 	k.program, k.families = p, union(k.families, p.Families())
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 }
@@ -310,7 +322,7 @@ func (k *Kind) set(o map[string]any) (changed bool) {
 			k.forgetStates(obj) // it is another object of the same name
 		}
 		obj = cmp.Or(obj, &object{place: place{key, k}})
-		obj.uid = uid
+		obj.uid, obj.listed = uid, k.first
 		k.objects[key] = obj
 	}
 	if k.program.Target() {
@@ -392,7 +404,8 @@ func union(a, b []int) []int {
 // object is an object that the store knows.
 type object struct {
 	place
-	uid string // where it matters
+	uid    string // where it matters
+	listed bool   // it was there before anybody looked
 }
 
 // place is where an object stands in the exposition.

@@ -74,9 +74,13 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 			t.count(r.labels, was.state, r.state, duration(was.value, began, r.value, now))
 			t.frozen = nil
 		}
-		next.since[r.key] = now
-		if seen && was.state == r.state {
+		switch {
+		case !known && o.listed:
+			next.since[r.key] = math.NaN() // it may be long in this state
+		case was.state == r.state:
 			next.since[r.key] = began
+		default:
+			next.since[r.key] = now
 		}
 	}
 	t.objects[o] = next
@@ -84,16 +88,22 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 }
 
 // duration is how long a state lasted: from when it began until the next began,
-// as the object says or else as it was seen.
+// as the object says or else as it was seen. It is NaN when that is not known.
 func duration(began, seenBegin, ended, seenEnd float64) float64 {
 	if math.IsNaN(began) || math.IsNaN(ended) {
 		began, ended = seenBegin, seenEnd
 	}
+	if math.IsNaN(began) {
+		return began
+	}
 	return max(0, ended-began)
 }
 
-// count counts a change.
+// count counts a change. A duration that is not known is not observed.
 func (t *transitions) count(labels []metric.Label, from, to string, seconds float64) {
+	if math.IsNaN(seconds) && t.rule.Buckets != nil {
+		return
+	}
 	var out []metric.Label
 	for _, name := range t.rule.By {
 		value := ""
@@ -122,6 +132,9 @@ func (t *transitions) count(labels []metric.Label, from, to string, seconds floa
 		t.series[key] = c
 	}
 	c.count++
+	if t.rule.Buckets == nil {
+		return
+	}
 	c.sum += seconds
 	if i := sort.SearchFloat64s(t.rule.Buckets, seconds); i < len(c.buckets) {
 		c.buckets[i]++
