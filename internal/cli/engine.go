@@ -23,8 +23,9 @@ type engine struct {
 	before  func(context.Context) // a scrape; may be nil
 	run     operator.TaskFunc     // keeps the store up to date; may be nil
 	ready   operator.CheckFunc
-	err     func() error // why the source does not answer
-	warning func() error // what it does not find out; may be nil
+	err     func() error       // why the source does not answer
+	warning func() error       // what it does not find out; may be nil
+	tried   operator.CheckFunc // like ready, but an error is an answer; may be nil
 	collect []operator.CollectorFunc
 }
 
@@ -100,7 +101,7 @@ func (f *stateFlags) fromCluster(log *slog.Logger) (builder, string, error) {
 		}
 		last = cluster
 		e := &engine{set: set, store: s, err: cluster.Err, collect: []operator.CollectorFunc{cluster.CollectRequests}}
-		e.run, e.ready, e.warning = cluster.Watch, cluster.Listed, cluster.Warning
+		e.run, e.ready, e.warning, e.tried = cluster.Watch, cluster.Listed, cluster.Warning, cluster.Tried
 		if f.collect == "scrape" {
 			e.before, e.run, e.ready = cluster.Scrape, cluster.Discover, cluster.Discovered
 		}
@@ -123,24 +124,36 @@ type running struct {
 // askReady is how often an engine that is to take over is asked whether it can.
 const askReady = 100 * time.Millisecond
 
+// maxWait is how long it is waited for kinds that answer with errors.
+const maxWait = 15 * time.Second
+
 func (e *engine) start(ctx context.Context) *running {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{engine: e, cancel: cancel, ready: make(chan struct{}), ended: make(chan error, 1)}
 	go func() {
-		if e.run == nil {
-			<-ctx.Done()
-			r.ended <- nil
-			return
+		var err error
+		if e.run != nil {
+			err = e.run(ctx)
 		}
-		r.ended <- e.run(ctx)
+		if err == nil {
+			<-ctx.Done() // it has nothing more to do
+		}
+		r.ended <- err
 	}()
 	go func() {
 		tick := time.NewTicker(askReady)
 		defer tick.Stop()
+		patience := time.After(maxWait)
 		for e.ready(ctx) != nil {
 			select {
 			case <-ctx.Done():
 				return
+			case <-patience:
+				if e.tried != nil && e.tried(ctx) == nil {
+					close(r.ready)
+					return
+				}
+				patience = time.After(maxWait)
 			case <-tick.C:
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -28,6 +29,8 @@ type state struct {
 	rules      *rulebook.Book     // nil when rules do not change
 	configMaps *source.ConfigMaps // nil when there are none with rules
 	changes    chan *rule.Set     // holds the newest rules that are not at work
+	pushing    sync.Mutex         // held while rules are made and handed over
+	next       atomic.Pointer[engine]
 	reloads    reloads
 	withAbout  bool // the part has the metrics about itself
 }

@@ -88,7 +88,7 @@ func (f *rbacFlags) withConfigMaps(cmd *cobra.Command, config *rest.Config, plan
 	set := plan.Rules
 	err = configMaps.Watch(ctx, func(all []source.ConfigMap) {
 		defer cancel()
-		changed, verdicts := rules.ConfigMaps(dataOf(all))
+		changed, verdicts := rules.ConfigMaps(unitsOf(all))
 		for _, v := range verdicts {
 			if v.Err != nil {
 				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: the rules of %s are refused and left out: %v\n", v.About(), v.Err)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type reloads struct {
 	refused   int
 	succeeded time.Time // when the rules at work were last changed, or loaded first
 	pending   bool      // an engine waits for its objects
+	err       error     // why there is none
 	loaded    bool      // the ConfigMaps have been taken in once
 
 	seen map[string]source.ConfigMap // by namespace/name
@@ -36,8 +38,9 @@ func (s *state) run(ctx context.Context) error {
 	}()
 	for {
 		var ready chan struct{}
+		changes := s.changes
 		if next != nil {
-			ready = next.ready
+			ready, changes = next.ready, nil // one after the other, or none would get its turn
 		}
 		select {
 		case <-ctx.Done():
@@ -45,14 +48,13 @@ func (s *state) run(ctx context.Context) error {
 		case err := <-active.ended:
 			active.ended <- err // for stop
 			return err
-		case set := <-s.changes:
-			next.stop()
+		case set := <-changes:
 			next = s.succeed(ctx, set)
 		case <-ready:
 			s.current.Store(next.engine)
 			active.stop()
 			active, next = next, nil
-			s.reloads.done()
+			s.reloads.done(len(s.changes) > 0)
 			s.log.Info("Rules have changed", "families", len(active.set.Families()))
 		}
 	}
@@ -63,8 +65,10 @@ func (s *state) succeed(ctx context.Context, set *rule.Set) *running {
 	e, err := s.build(set)
 	if err != nil {
 		s.log.Error("Rules cannot be changed", "err", err)
+		s.reloads.failed(err)
 		return nil
 	}
+	s.next.Store(e)
 	return e.start(ctx)
 }
 
@@ -80,18 +84,18 @@ func (s *state) follow(op *operator.Operator) {
 		op.Daemon("rules_configmaps", func(ctx context.Context) error {
 			return s.configMaps.Watch(ctx, func(all []source.ConfigMap) {
 				s.reloads.see(all)
-				s.change(ctx, func() (*rule.Set, []rulebook.Verdict) { return s.rules.ConfigMaps(dataOf(all)) })
+				s.change(ctx, func() (*rule.Set, []rulebook.Verdict) { return s.rules.ConfigMaps(unitsOf(all)) })
 				s.reloads.taken()
 			})
 		})
 	}
 }
 
-// dataOf returns the rule files of ConfigMaps, by namespace/name.
-func dataOf(all []source.ConfigMap) map[string]map[string]string {
-	out := make(map[string]map[string]string, len(all))
-	for _, cm := range all {
-		out[cm.String()] = cm.Data
+// unitsOf returns ConfigMaps as a book knows them.
+func unitsOf(all []source.ConfigMap) []rulebook.ConfigMap {
+	out := make([]rulebook.ConfigMap, len(all))
+	for i, cm := range all {
+		out[i] = rulebook.ConfigMap{Name: cm.String(), Created: cm.Created, Data: cm.Data}
 	}
 	return out
 }
@@ -99,18 +103,25 @@ func dataOf(all []source.ConfigMap) map[string]map[string]string {
 // change makes changed rules known, tells what became of them, and has a set
 // take over.
 func (s *state) change(ctx context.Context, load func() (*rule.Set, []rulebook.Verdict)) {
-	set, verdicts := load()
-	for _, v := range verdicts {
+	for _, v := range s.push(load) {
 		s.tell(ctx, v)
 	}
+}
+
+// push hands over a changed set. Sets are handed over in the order in which they
+// were made.
+func (s *state) push(load func() (*rule.Set, []rulebook.Verdict)) []rulebook.Verdict {
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	set, verdicts := load()
 	if set == nil {
-		return
+		return verdicts
 	}
 	s.reloads.begin()
 	for {
 		select {
 		case s.changes <- set:
-			return
+			return verdicts
 		case <-s.changes: // older rules that nobody has taken yet
 		}
 	}
@@ -122,6 +133,8 @@ func (s *state) tell(ctx context.Context, v rulebook.Verdict) {
 	if !v.News {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	configMap, isConfigMap := s.reloads.configMap(v.ConfigMap)
 	if v.Err != nil {
 		s.log.Error("Rules are refused, those from before stay in use", "rules", v.About(), "err", v.Err)
@@ -132,7 +145,7 @@ func (s *state) tell(ctx context.Context, v rulebook.Verdict) {
 	}
 	s.log.Info("Rules are accepted", "rules", v.About())
 	if isConfigMap && !v.First {
-		s.configMaps.Record(ctx, configMap, false, "RulesAccepted", "The rules are in use.")
+		s.configMaps.Record(ctx, configMap, false, "RulesAccepted", "The rules are accepted.")
 	}
 }
 
@@ -147,7 +160,33 @@ func (s *state) rulesReady(ctx context.Context) error {
 			return errors.New("the rules of ConfigMaps are being taken in")
 		}
 	}
-	return operator.Warning(s.rules.Err())
+	if err := s.rules.Err(); err != nil {
+		return operator.Warning(err)
+	}
+	return operator.Warning(s.reloads.why(ctx, s.next.Load()))
+}
+
+// why returns why changed rules have not taken over yet, or nil.
+func (r *reloads) why(ctx context.Context, next *engine) error {
+	r.mu.Lock()
+	pending, err := r.pending, r.err
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("changed rules cannot be used: %w", err)
+	case !pending || next == nil:
+		return nil
+	}
+	if err := next.ready(ctx); err != nil {
+		return fmt.Errorf("changed rules wait for their objects: %w", err)
+	}
+	return nil
+}
+
+func (r *reloads) failed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending, r.err = false, err
 }
 
 // see notes the ConfigMaps as they are now.
@@ -172,13 +211,13 @@ func (r *reloads) configMap(name string) (source.ConfigMap, bool) {
 func (r *reloads) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending = true
+	r.pending, r.err = true, nil
 }
 
-func (r *reloads) done() {
+func (r *reloads) done(more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending, r.succeeded = false, time.Now()
+	r.pending, r.succeeded = more, time.Now()
 	r.loaded = true
 }
 

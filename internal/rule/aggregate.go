@@ -129,6 +129,8 @@ func (r Reporter) checkDerived(n *yaml.Node, s *metricSpec) {
 		r.Errorf(n, "a histogram needs aggregate: {op: histogram, by: [...], buckets: [...]}")
 	case s.typ != metric.Histogram && s.aggregate != nil && s.aggregate.op == string(OpHistogram):
 		r.Errorf(n, "op histogram needs type: histogram")
+	case s.aggregate != nil && s.aggregate.op == string(OpCount) && (s.fallback != nil || s.valueMap != nil):
+		r.Errorf(n, "op count has no default and no valueMap: it counts the samples for which the value is present and not false")
 	case s.aggregate != nil && s.aggregate.op != string(OpCount) && !hasValue && s.age.empty():
 		r.Errorf(n, "op %s needs a value or an age", s.aggregate.op)
 	case (s.aggregate != nil) && len(s.spread) > 0:

@@ -3,6 +3,7 @@ package rule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -15,6 +16,9 @@ const (
 	defaultBudget = 250 * time.Millisecond
 	// maxSteps bounds how many elements one metric visits in one object.
 	maxSteps = 100_000
+	// clockSteps is how many elements are visited between two looks at the
+	// clock.
+	clockSteps = 256
 	// pauseFactor is how much longer than it ran a metric rests that ran out of
 	// its budget: it can use a tenth of the time at most.
 	pauseFactor = 10
@@ -29,7 +33,8 @@ type budget struct {
 	done    chan struct{}
 	running bool
 	steps   int
-	over    bool // nothing more of this metric and object
+	begun   time.Time // about, when there are many steps
+	over    bool      // nothing more of this metric and object
 }
 
 // reset makes the whole budget available again.
@@ -41,11 +46,22 @@ func (b *budget) reset() {
 	b.running = false
 }
 
-// step counts one element. It returns false when there were too many.
-func (b *budget) step() bool {
+// step counts one element. It returns an error when there were too many, or,
+// looking at the clock now and then, when they have taken too long.
+func (b *budget) step() error {
 	b.steps++
-	return b.steps <= maxSteps
+	switch {
+	case b.steps > maxSteps:
+		return errSteps
+	case b.steps == clockSteps:
+		b.begun = time.Now()
+	case b.steps%clockSteps == 0 && time.Since(b.begun) > b.limit:
+		return ErrBudget
+	}
+	return nil
 }
+
+var errSteps = fmt.Errorf("more than %d elements in one object", maxSteps)
 
 // Deadline is not known before Done is asked for.
 func (b *budget) Deadline() (time.Time, bool) { return time.Time{}, false }

@@ -75,9 +75,7 @@ type resourceRules struct {
 	params    map[string]any
 	names     names // in scope of every metric
 	lookups   []join
-	joins     bool         // there is a lookup, here or in a metric
-	targets   []GVK        // of lookups that always name the same kind
-	anyTarget bool         // there is a lookup that does not
+	joinUse                // of the lookups here and in metrics that are on
 	outer     []boundLabel // what all metrics share: it depends on the object only
 	base      []boundLabel // of these, what the legacy form does not read by itself
 	metrics   []compiledMetric
@@ -111,12 +109,13 @@ type compiledMetric struct {
 
 // compiler gathers families while documents are compiled.
 type compiler struct {
-	opts     CompileOptions
-	families map[string]*familyUse
-	groups   map[string]bool // opt-in groups seen
-	known    []string        // parameters seen
-	given    map[string]bool // of Params, those that were used
-	list     Diagnostics
+	opts       CompileOptions
+	families   map[string]*familyUse
+	groups     map[string]bool // opt-in groups seen
+	known      []string        // parameters seen
+	parameters []string        // of the document at work
+	given      map[string]bool // of Params, those that were used
+	list       Diagnostics
 }
 
 type familyUse struct {
@@ -157,6 +156,7 @@ func Compile(sources []Source, opts CompileOptions) (*Set, Diagnostics) {
 		}
 	}
 	c.checkParams()
+	c.checkHistograms()
 	c.number(set)
 	c.list.sort()
 	return set, c.list
@@ -188,6 +188,24 @@ func orNone(words []string) string {
 	return strings.Join(words, ", ")
 }
 
+// checkHistograms reports families whose names are those of the lines of a
+// histogram.
+func (c *compiler) checkHistograms() {
+	for name, f := range c.families {
+		if f.desc.Type != metric.Histogram && f.desc.Type != metric.GaugeHistogram {
+			continue
+		}
+		for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+			if other := c.families[name+suffix]; other != nil {
+				c.list = append(c.list, Diagnostic{
+					Position: other.uses[0].info.At, Where: fmt.Sprintf("metric %q", other.uses[0].info.Name),
+					Message: fmt.Sprintf("family %s has the name of a line of the histogram %s at %s: rename one", name+suffix, name, f.uses[0].info.At),
+				})
+			}
+		}
+	}
+}
+
 // number gives families their places in the order of their names.
 func (c *compiler) number(set *Set) {
 	for i, name := range slices.Sorted(maps.Keys(c.families)) {
@@ -195,7 +213,7 @@ func (c *compiler) number(set *Set) {
 		set.families = append(set.families, f.desc)
 		for _, m := range f.uses {
 			m.info.Family = i
-			m.unique = m.unique && len(f.uses) == 1
+			m.unique = m.info.Aggregate != nil || m.unique && len(f.uses) == 1
 		}
 	}
 }
@@ -211,8 +229,9 @@ func (c *compiler) enabled(group string) bool {
 // resource compiles an entry of a document, whose labels are shared.
 func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable, limits []*Limit, out *resourceRules) {
 	out.gvk, out.discover, out.selection = s.gvk, s.discover, s.selection
+	var own joinUse
 	for i := range s.lookups {
-		out.lookups = append(out.lookups, c.join(r, out, &s.lookups[i], &out.names))
+		out.lookups = append(out.lookups, c.join(r, &own, &s.lookups[i], &out.names))
 	}
 	out.outer, out.base = c.baseLabels(r, d, s, shared, out.names)
 	limits = slices.Concat(limits, s.limits.compile(s.describe()))
@@ -234,9 +253,15 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 		if c.enabled(m.enable) && enabled {
 			if desc, ok := c.describe(rm, d, s, m, &compiled); ok && (c.opts.Keep == nil || c.opts.Keep(desc.Name)) {
 				out.metrics = append(out.metrics, compiled)
+				if f, ok := compiled.eval.(*form); ok {
+					out.add(f.use)
+				}
 				c.family(rm, m, desc, &out.metrics[len(out.metrics)-1])
 			}
 		}
+	}
+	if len(out.metrics) > 0 {
+		out.add(own)
 	}
 }
 
@@ -261,7 +286,7 @@ func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 		return compiledMetric{info: info, eval: c.legacy(r, d, s, m)}
 	}
 	f := c.form(r, rules, m, info)
-	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0 || grouped}
+	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0 && !info.renames()}
 }
 
 // describe returns the description of a metric's family.
@@ -269,6 +294,8 @@ func (c *compiler) describe(r Reporter, d *Document, s *resourceSpec, m *metricS
 	desc := metric.Desc{Name: m.name, Help: m.help, Unit: m.unit, Type: m.typ}
 	if t, ok := cm.eval.(interface{ Type() metric.Type }); ok {
 		desc.Type = t.Type()
+	} else if f, ok := cm.eval.(*form); ok {
+		desc.Type = f.typ
 	}
 	prefix := s.prefix
 	if prefix == nil && d.Legacy() {
@@ -306,10 +333,10 @@ func (c *compiler) family(r Reporter, m *metricSpec, desc metric.Desc, cm *compi
 	}
 	first := f.uses[0].info
 	switch {
-	case f.desc.Type != desc.Type:
-		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, first.At)
 	case !first.sameShape(cm.info):
 		r.Errorf(m.pos, "family %s has another age, aggregate or onTransition here than at %s: rename one", desc.Name, first.At)
+	case f.desc.Type != desc.Type:
+		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, first.At)
 	default:
 		f.uses = append(f.uses, cm)
 	}

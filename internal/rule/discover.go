@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 )
 
 // Served is a kind that a source can read, with what rules may ask about it.
@@ -139,7 +140,7 @@ func (r Reporter) selection(byLabel, byField *yaml.Node) Selection {
 			r.Errorf(byLabel, "selector: expected a label selector such as team=payments,tier!=test: %v", orKind(err, byLabel))
 			return s
 		}
-		s.Labels = parsed.String()
+		s.Labels = plainSelector(parsed)
 	}
 	if byField != nil {
 		parsed, err := fields.ParseSelector(byField.Value)
@@ -150,6 +151,22 @@ func (r Reporter) selection(byLabel, byField *yaml.Node) Selection {
 		s.Fields = parsed.String()
 	}
 	return s
+}
+
+// plainSelector writes a selector with one sign for "equals" of the two there are.
+func plainSelector(s labels.Selector) string {
+	requirements, _ := s.Requirements()
+	plain := labels.NewSelector()
+	for _, r := range requirements {
+		if r.Operator() == selection.DoubleEquals {
+			// What has been parsed is valid.
+			if same, err := labels.NewRequirement(r.Key(), selection.Equals, r.Values().List()); err == nil {
+				r = *same
+			}
+		}
+		plain = plain.Add(r)
+	}
+	return plain.String()
 }
 
 func orKind(err error, n *yaml.Node) error {

@@ -68,8 +68,9 @@ type Context struct {
 	finder    Finder  // the sink, or nil
 	limiter   Limiter // the sink, or nil
 	budget    budget
-	paused    map[*Metric]time.Time // until then
-	counts    map[*Limit]int        // series of this object
+	paused    map[any]time.Time // metrics and resources, until then
+	shared    error             // why what the resource's metrics share is not known
+	counts    map[*Limit]int    // series of this object
 	vars      []any
 	outer     []string
 	resource  *resourceRules
@@ -95,7 +96,7 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 		c.keys = make(map[string]string)
 		c.taken = make(map[string]int)
 		c.counts = make(map[*Limit]int)
-		c.paused = make(map[*Metric]time.Time)
+		c.paused = make(map[any]time.Time)
 		c.budget.limit = cmp.Or(c.Budget, defaultBudget)
 	}
 	for _, seen := range c.seen {
@@ -125,17 +126,27 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 func (c *Context) enter(r *resourceRules) {
 	c.resource = r
 	c.vars[slotParam] = r.params
+	c.outer, c.outerErrs = c.outer[:0], c.outerErrs[:0]
+	if c.shared = nil; c.pauses(r) {
+		c.shared = errPaused
+		return
+	}
 	c.budget.reset()
-	var lookupErr error
 	for i := range r.lookups {
 		var err error
-		c.vars[r.lookups[i].slot], err = c.find(&r.lookups[i])
-		lookupErr = cmp.Or(lookupErr, err)
+		if c.vars[r.lookups[i].slot], err = c.find(&r.lookups[i]); err != nil {
+			c.shared = cmp.Or(c.shared, fmt.Errorf("lookup %q: %w", r.names[r.lookups[i].slot], err))
+		}
 	}
-	c.outer, c.outerErrs = c.outer[:0], c.outerErrs[:0]
 	for i := range r.outer {
 		s, err := c.label(r.outer[i].value)
-		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, cmp.Or(err, lookupErr))
+		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, err)
+		if errors.Is(err, ErrBudget) {
+			c.shared = cmp.Or(c.shared, fmt.Errorf("label %q: %w", r.outer[i].name, err))
+		}
+	}
+	if errors.Is(c.shared, ErrBudget) {
+		c.pause(r)
 	}
 }
 
@@ -145,10 +156,15 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	if c.Tracer != nil {
 		c.beginTrace(p, m)
 	}
-	if c.pauses(m) {
+	c.budget.reset()
+	switch {
+	case c.pauses(m.info) || c.shared == errPaused:
 		c.Fail(ReasonBudget, errPaused)
-	} else {
-		c.budget.reset()
+	case errors.Is(c.shared, ErrBudget):
+		c.Fail(ReasonBudget, c.shared)
+	case c.shared != nil:
+		c.fail(ReasonScope, c.shared)
+	default:
 		m.eval.Eval(c)
 	}
 	if c.trace != nil {
@@ -156,15 +172,28 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	}
 }
 
-// pauses reports whether a metric that has run out of its budget still rests.
-func (c *Context) pauses(m *compiledMetric) bool {
-	until, pauses := c.paused[m.info]
+// pause makes a metric, or what the metrics of a resource share, rest: it has
+// run out of its budget.
+func (c *Context) pause(what any) {
+	c.paused[what] = time.Now().Add(pauseFactor * c.budget.limit)
+}
+
+// pauses reports whether what has run out of its budget still rests.
+func (c *Context) pauses(what any) bool {
+	if len(c.paused) == 0 {
+		return false
+	}
+	until, pauses := c.paused[what]
 	if pauses && !time.Now().Before(until) {
-		delete(c.paused, m.info)
+		delete(c.paused, what)
 		return false
 	}
 	return pauses
 }
+
+// Paused reports whether a problem is that a metric rests: the object is to be
+// evaluated again later.
+func (p Problem) Paused() bool { return p.Err == errPaused }
 
 var errPaused = errors.New("the metric has used up its time and pauses")
 
@@ -190,18 +219,24 @@ func (c *Context) Base(dst []metric.Label) []metric.Label {
 // sample whose labels equal those of an earlier one of the object is a problem,
 // and so is one beyond a limit.
 func (c *Context) Emit(labels []metric.Label, value float64) {
+	if c.admit(labels) {
+		c.sink.Sample(c.current.info, labels, value)
+	}
+}
+
+// admit reports whether there may be a sample with these labels, which limits
+// may change.
+func (c *Context) admit(labels []metric.Label) bool {
 	m := c.current
-	if len(m.info.Limits) > 0 && !c.withinLabels(labels) {
-		return
+	limited := len(m.info.Limits) > 0
+	if limited && !c.withinLabels(labels) {
+		return false
 	}
 	if !m.unique && !c.first(labels) {
 		c.Fail(ReasonDuplicate, errDuplicate)
-		return
+		return false
 	}
-	if len(m.info.Limits) > 0 && m.info.Aggregate == nil && !c.withinSeries() {
-		return
-	}
-	c.sink.Sample(m.info, labels, value)
+	return !limited || m.info.Aggregate != nil || c.withinSeries()
 }
 
 var errDuplicate = errors.New("another sample of the object has the same labels")
@@ -235,7 +270,7 @@ func (c *Context) fail(reason string, err error) {
 	switch {
 	case errors.Is(err, ErrBudget):
 		if !c.budget.over {
-			c.paused[c.current.info] = time.Now().Add(pauseFactor * c.budget.limit)
+			c.pause(c.current.info)
 			c.Fail(ReasonBudget, err)
 		}
 		c.budget.over = true
@@ -367,12 +402,7 @@ func (f *form) iterate(c *Context, depth int) {
 // element evaluates everything below one element of a scope. An element that is
 // null is absent.
 func (f *form) element(c *Context, depth int, element, key any, index int) {
-	if element == nil || c.budget.over {
-		return
-	}
-	if !c.budget.step() {
-		c.budget.over = true
-		c.Fail(ReasonLimit, errSteps)
+	if c.budget.over || !c.step() || element == nil {
 		return
 	}
 	s := &f.scopes[depth]
@@ -389,7 +419,20 @@ func (f *form) element(c *Context, depth int, element, key any, index int) {
 	f.inside(c, depth)
 }
 
-var errSteps = fmt.Errorf("more than %d elements in one object", maxSteps)
+// step counts an element. It returns false, and ends the metric for this
+// object, when there were too many or they have taken too long.
+func (c *Context) step() bool {
+	switch err := c.budget.step(); {
+	case err == nil:
+		return true
+	case errors.Is(err, ErrBudget):
+		c.fail(ReasonBudget, err)
+	default:
+		c.budget.over = true
+		c.Fail(ReasonLimit, err)
+	}
+	return false
+}
 
 // inside evaluates what is below an element that has been entered.
 func (f *form) inside(c *Context, depth int) {

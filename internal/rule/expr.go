@@ -136,6 +136,9 @@ func (c *compiler) compile(r Reporter, e exprSpec, scope names) expr {
 	out := make(expr, 0, len(e.alternatives))
 	for _, n := range e.alternatives {
 		a, offset, err := parseAlternative(n.Value, scope, c.opts.Expression)
+		if err == nil {
+			err = c.checkParameter(&a)
+		}
 		if err != nil {
 			at := *n
 			if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value[:min(offset, len(n.Value))], "\n") {

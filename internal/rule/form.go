@@ -25,6 +25,7 @@ type form struct {
 	state    int  // index of the state label
 	age      expr // instead of value
 	of       expr // the state whose changes count, instead of value
+	use      joinUse
 }
 
 // scope is a compiled forEach entry.
@@ -57,7 +58,7 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 	depths := make([]int, len(scope))
 	for i := range m.forEach {
 		s := &m.forEach[i]
-		compiled := c.scope(r, rules, s, &scope)
+		compiled := c.scope(r, f, s, &scope)
 		for len(depths) < len(scope) {
 			depths = append(depths, i+1)
 		}
@@ -76,7 +77,7 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 	if f.typ == metric.StateSet {
 		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
 	}
-	r.checkLimits(m.limits, f)
+	r.checkLimits(m.limits, f, rules.outer)
 	return f
 }
 
@@ -114,10 +115,13 @@ func (s *resourceSpec) identifies(m *metricSpec, outer []boundLabel) bool {
 		// A legacy block or a map may have anything in it.
 		return len(m.spread) > 0 || anyNode(m.each, func(n *yaml.Node) bool { return n.Value == "name" || n.Value == "uid" })
 	}
-	return slices.ContainsFunc(outer, func(l boundLabel) bool {
-		return slices.ContainsFunc(l.value, func(a alternative) bool {
-			return a.slot == slotObject && len(a.path) == 2 && a.path[0].key == "metadata" && (a.path[1].key == "name" || a.path[1].key == "uid")
-		})
+	return slices.ContainsFunc(outer, func(l boundLabel) bool { return l.value.identifies() })
+}
+
+// identifies reports whether an expression is the object's name or its UID.
+func (e expr) identifies() bool {
+	return slices.ContainsFunc(e, func(a alternative) bool {
+		return a.slot == slotObject && len(a.path) == 2 && a.path[0].key == "metadata" && (a.path[1].key == "name" || a.path[1].key == "uid")
 	})
 }
 
@@ -132,10 +136,10 @@ func anyNode(n *yaml.Node, holds func(*yaml.Node) bool) bool {
 
 // scope compiles a forEach entry and declares its names. Its "in" sees only the
 // names before it.
-func (c *compiler) scope(r Reporter, rules *resourceRules, s *scopeSpec, scope *names) scope {
+func (c *compiler) scope(r Reporter, f *form, s *scopeSpec, scope *names) scope {
 	compiled := newScope(c.compile(r, s.in, *scope), s.one)
 	if s.lookup != nil {
-		j := c.join(r, rules, s.lookup, scope)
+		j := c.join(r, &f.use, s.lookup, scope)
 		compiled.join, compiled.slot = &j, j.slot
 		return compiled
 	}

@@ -34,7 +34,7 @@ func (r *recorder) Sample(m *rule.Metric, labels []metric.Label, value float64) 
 		r.t.Errorf("the series is there twice: %s", series)
 	}
 	r.seen[series] = true
-	if d.Type == metric.GaugeHistogram {
+	if d.Type == metric.GaugeHistogram || d.Type == metric.Histogram {
 		d.Type = metric.Gauge // of which this is one value
 	}
 	if err := (metric.Sample{Labels: labels, Value: value}).Validate(d.Type); err != nil {

@@ -33,10 +33,12 @@ const otherValue = "other"
 
 // Limiter is a [Sink] that keeps account of limits over all objects.
 type Limiter interface {
-	// AdmitSeries reports whether there may be one more series.
-	AdmitSeries(l *Limit) bool
-	// AdmitValue reports whether a label may have a value.
-	AdmitValue(l *Limit, label, value string) bool
+	// AdmitSeries takes room for one series in all limits, or returns the one
+	// that has none left.
+	AdmitSeries(limits []*Limit) *Limit
+	// AdmitValue reports whether a label may have a value: until the object
+	// changes, or for good.
+	AdmitValue(l *Limit, label, value string, forGood bool) bool
 }
 
 type limitsSpec struct {
@@ -71,7 +73,7 @@ func (r Reporter) limits(n *yaml.Node) *limitsSpec {
 // count stores a whole number above zero.
 func (r Reporter) count(dst *int) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		if err := n.Decode(dst); err != nil || n.Kind != yaml.ScalarNode || *dst <= 0 || *dst > math.MaxInt32 {
+		if err := n.Decode(dst); err != nil || n.ShortTag() != "!!int" || *dst <= 0 || *dst > math.MaxInt32 {
 			r.Errorf(n, "expected a whole number above 0, found %s", kindName(n))
 		}
 	}
@@ -88,15 +90,33 @@ func (s *limitsSpec) compile(where string) []*Limit {
 }
 
 // checkLimits reports labels of a metric's own limits that it does not have.
-func (r Reporter) checkLimits(s *limitsSpec, f *form) {
+func (r Reporter) checkLimits(s *limitsSpec, f *form, outer []boundLabel) {
 	if s == nil || len(f.spreads) > 0 {
 		return
 	}
 	for _, key := range s.labels {
-		if !slices.ContainsFunc(f.labels, func(l label) bool { return l.name == key.Value }) {
+		i := slices.IndexFunc(f.labels, func(l label) bool { return l.name == key.Value })
+		switch {
+		case i < 0:
 			r.Errorf(key, "labelValues: the metric has no label %q", key.Value)
+		case s.limit.Other && f.info.Aggregate == nil && f.info.Transition == nil && f.identifies(i, outer):
+			r.Errorf(key, "labelValues: label %q tells objects apart: as %q, several would be one series; say onExceed: drop", key.Value, otherValue)
 		}
 	}
+}
+
+// identifies reports whether a label is the name or the UID of the object.
+func (f *form) identifies(i int, outer []boundLabel) bool {
+	value := f.labels[i].value
+	if o := f.labels[i].outer; o >= 0 {
+		value = outer[o].value
+	}
+	return value.identifies()
+}
+
+// renames reports whether a limit may change label values.
+func (m *Metric) renames() bool {
+	return slices.ContainsFunc(m.Limits, func(l *Limit) bool { return l.Other && len(l.Labels) > 0 })
 }
 
 // withinLabels applies the limits on label values. It may change labels, and
@@ -107,7 +127,10 @@ func (c *Context) withinLabels(labels []metric.Label) bool {
 			continue
 		}
 		for i := range labels {
-			if _, limited := limit.Labels[labels[i].Name]; !limited || c.limiter.AdmitValue(limit, labels[i].Name, labels[i].Value) {
+			_, limited := limit.Labels[labels[i].Name]
+			// The series of transitions stay when the object changes.
+			forGood := c.current.info.Transition != nil
+			if !limited || c.limiter.AdmitValue(limit, labels[i].Name, labels[i].Value, forGood) {
 				continue
 			}
 			c.Fail(ReasonLimit, fmt.Errorf("label %q may have %d values in %s, %q is one more",
@@ -121,32 +144,27 @@ func (c *Context) withinLabels(labels []metric.Label) bool {
 	return true
 }
 
-// withinSeries applies the limits on the number of series.
+// withinSeries applies the limits on the number of series. What one limit
+// refuses uses up no other.
 func (c *Context) withinSeries() bool {
-	for _, limit := range c.current.info.Limits {
-		if limit.perObject > 0 {
-			if c.counts[limit] >= limit.perObject {
-				c.Fail(ReasonLimit, fmt.Errorf("one object may give %d series in %s", limit.perObject, limit.Where))
-				return false
-			}
-			c.counts[limit]++
+	limits := c.current.info.Limits
+	for _, limit := range limits {
+		if limit.perObject > 0 && c.counts[limit] >= limit.perObject {
+			c.Fail(ReasonLimit, fmt.Errorf("one object may give %d series in %s", limit.perObject, limit.Where))
+			return false
 		}
-		if limit.Series > 0 && c.limiter != nil && !c.limiter.AdmitSeries(limit) {
+	}
+	// The series of transitions are counted where they are made.
+	if c.limiter != nil && c.current.info.Transition == nil {
+		if limit := c.limiter.AdmitSeries(limits); limit != nil {
 			c.Fail(ReasonLimit, fmt.Errorf("there may be %d series in %s", limit.Series, limit.Where))
 			return false
 		}
 	}
-	return true
-}
-
-// MaxSeries returns how many series a metric may have by its narrowest limit,
-// or 0 for any number.
-func (m *Metric) MaxSeries() int {
-	most := 0
-	for _, l := range m.Limits {
-		if l.Series > 0 && (most == 0 || l.Series < most) {
-			most = l.Series
+	for _, limit := range limits {
+		if limit.perObject > 0 {
+			c.counts[limit]++
 		}
 	}
-	return most
+	return true
 }

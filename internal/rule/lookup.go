@@ -62,7 +62,7 @@ func (r Reporter) scopeLookup(n, as *yaml.Node) lookupSpec {
 }
 
 // join compiles a lookup, which sees the names before it, and declares its own.
-func (c *compiler) join(r Reporter, rules *resourceRules, s *lookupSpec, scope *names) join {
+func (c *compiler) join(r Reporter, use *joinUse, s *lookupSpec, scope *names) join {
 	j := join{
 		apiVersion: c.compile(r, s.apiVersion, *scope), kind: c.compile(r, s.kind, *scope),
 		namespace: c.compile(r, s.namespace, *scope), name: c.compile(r, s.name, *scope),
@@ -72,12 +72,27 @@ func (c *compiler) join(r Reporter, rules *resourceRules, s *lookupSpec, scope *
 		j.apiVersion = c.compile(r, s.group, *scope)
 	}
 	j.slot = r.declare(s.pos, s.as, scope)
-	target, fixed := j.target()
-	if fixed {
-		rules.targets = append(rules.targets, target)
+	use.joins = true
+	if target, fixed := j.target(); fixed {
+		use.targets = append(use.targets, target)
+	} else {
+		use.anyTarget = true
 	}
-	rules.joins, rules.anyTarget = true, rules.anyTarget || !fixed
 	return j
+}
+
+// joinUse is what lookups need of a source.
+type joinUse struct {
+	joins     bool  // there is a lookup
+	targets   []GVK // of lookups that always name the same kind
+	anyTarget bool  // there is a lookup that does not
+}
+
+// add adds what other lookups need.
+func (u *joinUse) add(other joinUse) {
+	u.joins = u.joins || other.joins
+	u.targets = append(u.targets, other.targets...)
+	u.anyTarget = u.anyTarget || other.anyTarget
 }
 
 // target returns the kind that is looked up, if it is always the same.

@@ -46,10 +46,33 @@ func (c *compiler) params(d *Document) map[string]any {
 		}
 		out[name] = list
 	}
+	c.parameters = slices.Sorted(maps.Keys(d.parameters))
 	for name := range d.parameters {
 		c.known = append(c.known, d.Name+"."+name)
 	}
 	return out
+}
+
+// checkParameter reports a parameter that the document does not have.
+func (c *compiler) checkParameter(a *alternative) error {
+	var names []string
+	switch {
+	case a.literal != nil:
+	case a.computed != nil:
+		for _, p := range a.computed.Paths() {
+			if p[0] == "param" && len(p) > 1 {
+				names = append(names, p[1])
+			}
+		}
+	case a.slot == slotParam && len(a.path) > 0:
+		names = append(names, a.path[0].key)
+	}
+	for _, name := range names {
+		if !slices.Contains(c.parameters, name) {
+			return fmt.Errorf("the document has no parameter %q: it has %s%s", name, orNone(c.parameters), suggest(name, c.parameters))
+		}
+	}
+	return nil
 }
 
 // checkParams reports values for parameters that no document has.

@@ -58,6 +58,9 @@ type Needs struct {
 func (s *Set) Needs() Needs {
 	var n Needs
 	for _, r := range s.resources {
+		if len(r.metrics) == 0 {
+			continue
+		}
 		if d := r.discover; d != nil {
 			n.Core = n.Core || !d.hasGroups || matchAny(d.groups, "")
 			n.Labels = n.Labels || len(d.labels) > 0
@@ -84,6 +87,8 @@ type Program struct {
 	joins     bool
 	target    bool
 	limited   bool
+
+	transitions bool
 }
 
 // Programs returns the programs for a kind, one for each selection of its
@@ -141,6 +146,7 @@ func (p *Program) add(r *resourceRules) {
 	p.vars = max(p.vars, len(r.names))
 	for i := range r.metrics {
 		p.families = append(p.families, r.metrics[i].info.Family)
+		p.transitions = p.transitions || r.metrics[i].info.Transition != nil
 		p.limited = p.limited || len(r.metrics[i].info.Limits) > 0
 		if f, ok := r.metrics[i].eval.(*form); ok {
 			p.vars = max(p.vars, len(f.names))
@@ -201,6 +207,14 @@ func (s *Set) Shape(family int) *Metric {
 		}
 	}
 	return &Metric{}
+}
+
+// Transitions reports whether a metric compares versions of objects.
+func (p *Program) Transitions() bool { return p.transitions }
+
+// Same reports whether two programs do the same with objects of one kind.
+func (p *Program) Same(other *Program) bool {
+	return p.gvk == other.gvk && p.target == other.target && slices.Equal(p.resources, other.resources)
 }
 
 // Limited reports whether a limit counts over all objects.

@@ -325,7 +325,11 @@ func (s *Set) Requests() []Request {
 		if len(r.metrics) == 0 {
 			continue
 		}
-		add(Request{GVK: r.gvk, Discovered: r.discover != nil, Document: r.document})
+		own := Request{GVK: r.gvk, Document: r.document}
+		if r.discover != nil {
+			own = Request{Discovered: true, Document: r.document}
+		}
+		add(own)
 		for _, t := range r.targets {
 			add(Request{GVK: t, Lookup: true, Document: r.document})
 		}

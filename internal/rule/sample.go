@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -45,8 +46,12 @@ func (f *form) number(c *Context) (float64, bool) {
 	if err == nil {
 		n, err = convert(v)
 	}
-	if err == nil && f.typ == metric.Counter && !(n >= 0) {
+	switch {
+	case err != nil:
+	case f.typ == metric.Counter && !(n >= 0):
 		err = fmt.Errorf("a counter cannot be %v", n)
+	case f.info.Aggregate != nil && math.IsNaN(n):
+		err = errNaN
 	}
 	if err != nil {
 		c.fail(ReasonValue, err)
@@ -54,6 +59,8 @@ func (f *form) number(c *Context) (float64, bool) {
 	}
 	return n, true
 }
+
+var errNaN = errors.New("NaN cannot be aggregated")
 
 // toTime returns a time in Unix seconds.
 func toTime(v any) (float64, error) {
@@ -110,7 +117,10 @@ func (f *form) emitState(c *Context) {
 	if c.trace != nil {
 		c.trace.state(state)
 	}
-	if labels := f.labelSet(c); state != "" && (len(f.info.Limits) == 0 || c.withinLabels(labels)) {
+	if state == "" {
+		return
+	}
+	if labels := f.labelSet(c); c.admit(labels) {
 		c.sink.State(f.info, labels, state, since)
 	}
 }

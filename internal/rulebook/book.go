@@ -2,6 +2,7 @@ package rulebook
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,11 +26,22 @@ type Book struct {
 	mu       sync.Mutex
 	current  map[string]unit  // as they are now, by name
 	accepted map[string]unit  // as they are used
+	unread   error            // why the files of the configuration cannot be read
 	refused  map[string]error // why those that are not used as they are now
 }
 
 // unit is some rule files.
-type unit []File
+type unit struct {
+	files   []File
+	created string // of a ConfigMap
+}
+
+// ConfigMap is a ConfigMap that has rules.
+type ConfigMap struct {
+	Name    string // namespace/name
+	Created string // in an order that sorts; who has been there longer goes first
+	Data    map[string]string
+}
 
 // ownUnit is the name of the unit of the configuration. Those of ConfigMaps are
 // namespace/name.
@@ -93,17 +105,17 @@ func (b *Book) read() (unit, error) {
 		var err error
 		f.Data, err = Read("", f.Name)
 		errs = append(errs, err)
-		u = append(u, f)
+		u.files = append(u.files, f)
 	}
 	return u, errors.Join(errs...)
 }
 
 // unitOf returns the unit of a ConfigMap.
-func unitOf(name string, data map[string]string) unit {
-	var u unit
-	for _, key := range slices.Sorted(maps.Keys(data)) {
+func unitOf(cm ConfigMap) unit {
+	u := unit{created: cm.Created}
+	for _, key := range slices.Sorted(maps.Keys(cm.Data)) {
 		if isRuleFile(key) {
-			u = append(u, File{Name: displayName(name) + ": " + key, Data: []byte(data[key])})
+			u.files = append(u.files, File{Name: displayName(cm.Name) + ": " + key, Data: []byte(cm.Data[key])})
 		}
 	}
 	return u
@@ -115,7 +127,7 @@ func (b *Book) Own() (*rule.Set, []Verdict) {
 	u, err := b.read()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err != nil {
+	if b.unread = err; err != nil {
 		b.refused[ownUnit] = err
 		return nil, []Verdict{{Err: err, News: true}}
 	}
@@ -124,17 +136,17 @@ func (b *Book) Own() (*rule.Set, []Verdict) {
 	return b.change(next)
 }
 
-// ConfigMaps makes the ConfigMaps known anew, all of them: their rule files by
-// key, by namespace/name. The set is nil when the rules in use stay as they are.
-func (b *Book) ConfigMaps(all map[string]map[string]string) (*rule.Set, []Verdict) {
+// ConfigMaps makes the ConfigMaps known anew, all of them. The set is nil when the
+// rules in use stay as they are.
+func (b *Book) ConfigMaps(all []ConfigMap) (*rule.Set, []Verdict) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := map[string]unit{}
 	if own, ok := b.current[ownUnit]; ok {
 		next[ownUnit] = own
 	}
-	for name, data := range all {
-		next[name] = unitOf(name, data)
+	for _, cm := range all {
+		next[cm.Name] = unitOf(cm)
 	}
 	return b.change(next)
 }
@@ -159,7 +171,7 @@ func (b *Book) change(next map[string]unit) (*rule.Set, []Verdict) {
 	for _, name := range slices.Sorted(maps.Keys(next)) {
 		if used, ok := base[name]; !ok || !used.equal(next[name]) {
 			changed = append(changed, name) // or what was in its way may be gone
-		} else if b.refused[name] != nil {
+		} else if b.refused[name] != nil && (name != ownUnit || b.unread == nil) {
 			delete(b.refused, name)
 			reverted = append(reverted, Verdict{ConfigMap: name, News: true, unit: next[name]})
 		}
@@ -211,8 +223,11 @@ func (b *Book) try(base map[string]unit, changed []string) (*rule.Set, []Verdict
 		set, _ = b.compile(base)
 		return set, verdicts
 	}
+	// Who has been there longer goes first, also after a restart.
+	slices.SortStableFunc(verdicts, func(v, w Verdict) int { return cmp.Compare(v.unit.created, w.unit.created) })
 	good := maps.Clone(base)
-	for i, name := range changed {
+	for i := range verdicts {
+		name := verdicts[i].ConfigMap
 		before, had := good[name]
 		good[name] = b.current[name]
 		if _, verdicts[i].Err = b.compile(good); verdicts[i].Err != nil {
@@ -228,20 +243,25 @@ func (b *Book) try(base map[string]unit, changed []string) (*rule.Set, []Verdict
 
 // compile compiles units: that of the configuration first, the others by name.
 func (b *Book) compile(units map[string]unit) (*rule.Set, error) {
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		if name != ownUnit && len(units[name].files) == 0 {
+			return nil, fmt.Errorf("%s: no key is the name of a rule file (*.yaml, *.yml, *.json)", displayName(name))
+		}
+	}
 	l := &loader{partial: len(units) > 1 || b.config.ConfigMaps}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		u := units[name]
 		if name == ownUnit {
 			read := func(file string) ([]byte, error) {
-				i := slices.IndexFunc(u, func(f File) bool { return f.Name == file })
-				return u[i].Data, nil
+				i := slices.IndexFunc(u.files, func(f File) bool { return f.Name == file })
+				return u.files[i].Data, nil
 			}
-			if err := l.gather(&b.config, u, read); err != nil {
+			if err := l.gather(&b.config, u.files, read); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		for _, f := range u {
+		for _, f := range u.files {
 			l.add(f.Name, f.Data, rule.ParseOptions{Legacy: f.Legacy})
 		}
 	}
@@ -260,7 +280,7 @@ func (b *Book) compile(units map[string]unit) (*rule.Set, error) {
 
 // equal reports whether two units have the same rules.
 func (u unit) equal(other unit) bool {
-	return slices.EqualFunc(u, other, func(a, b File) bool {
+	return slices.EqualFunc(u.files, other.files, func(a, b File) bool {
 		return a.Name == b.Name && a.Legacy == b.Legacy && bytes.Equal(a.Data, b.Data)
 	})
 }

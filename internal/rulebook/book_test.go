@@ -67,9 +67,9 @@ func (b *book) configMap(name, content string) string {
 	if content == "" {
 		delete(b.maps, name)
 	}
-	all := make(map[string]map[string]string)
+	var all []ConfigMap
 	for name, content := range b.maps {
-		all["ns/"+name] = map[string]string{"rules.yaml": content, "README.md": "no rules"}
+		all = append(all, ConfigMap{Name: "ns/" + name, Data: map[string]string{"rules.yaml": content, "README.md": "no rules"}})
 	}
 	return b.told(b.b.ConfigMaps(all))
 }

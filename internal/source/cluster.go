@@ -146,6 +146,7 @@ const requestTimeout = 15 * time.Second
 
 // discover asks what the cluster serves and notes the outcome.
 func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	s, changed, err := c.discoverer.discover(ctx, c.needs.Core || c.wantsCore())
@@ -156,6 +157,9 @@ func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err != nil && ctx.Err() != nil && parent.Err() != nil {
+		return s, changed, err // nobody wants to know any more
+	}
 	if err != nil && (c.discoveryErr == nil || c.discoveryErr.Error() != err.Error()) {
 		c.Log.Error("Cluster does not answer, trying again", "err", err)
 	}
@@ -210,7 +214,13 @@ func (c *Cluster) noteReconciled(wanted int) {
 
 // Listed reports why the objects of a watched cluster are not all known yet: it
 // is not known what it serves, or a kind has been neither listed nor refused.
-func (c *Cluster) Listed(ctx context.Context) error {
+func (c *Cluster) Listed(ctx context.Context) error { return c.listed(ctx, false) }
+
+// Tried is Listed, but a kind that has answered with an error is known as well
+// as it will be for now.
+func (c *Cluster) Tried(ctx context.Context) error { return c.listed(ctx, true) }
+
+func (c *Cluster) listed(ctx context.Context, tried bool) error {
 	if err := c.Discovered(ctx); err != nil {
 		return err
 	}
@@ -223,6 +233,9 @@ func (c *Cluster) Listed(ctx context.Context) error {
 		return errors.New("what the cluster serves is not listed yet")
 	}
 	for _, k := range c.Store.Status() {
+		if !k.Answered && k.Err != "" && tried {
+			continue
+		}
 		if !k.Answered && k.Err != "" {
 			return fmt.Errorf("%s is not listed: %s", k.GVK, k.Err)
 		}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -19,6 +20,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubevitals/kubevitals/internal/store"
 )
 
 // ConfigMap is a ConfigMap that holds rules.
@@ -26,6 +29,8 @@ type ConfigMap struct {
 	Namespace, Name string
 	// Data has the rule files by their keys.
 	Data map[string]string
+	// Created is when it was made, as the API server writes it.
+	Created string
 
 	uid, version string
 }
@@ -45,8 +50,8 @@ type ConfigMaps struct {
 	mu     sync.Mutex
 	known  map[string]map[string]ConfigMap // by namespace that is watched, by namespace/name
 	synced map[string]bool
-	failed error
-	silent bool // events may not be written
+	failed map[string]error // by namespace
+	silent bool             // events may not be written
 }
 
 var (
@@ -65,7 +70,7 @@ func NewConfigMaps(config *rest.Config, selector string, namespaces []string, lo
 	}
 	return &ConfigMaps{
 		Selector: selector, Namespaces: namespaces, Log: log, client: client,
-		known: make(map[string]map[string]ConfigMap), synced: make(map[string]bool),
+		known: make(map[string]map[string]ConfigMap), synced: make(map[string]bool), failed: make(map[string]error),
 	}, nil
 }
 
@@ -88,13 +93,13 @@ func (c *ConfigMaps) Watch(ctx context.Context, changed func([]ConfigMap)) error
 func (c *ConfigMaps) Synced(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.synced) == len(c.Namespaces) {
-		return nil
+	for _, namespace := range slices.Sorted(maps.Keys(c.failed)) {
+		return fmt.Errorf("ConfigMaps with rules cannot be read: %w", c.failed[namespace])
 	}
-	if c.failed != nil {
-		return fmt.Errorf("ConfigMaps with rules cannot be read: %w", c.failed)
+	if len(c.synced) < len(c.Namespaces) {
+		return errors.New("ConfigMaps with rules have not been listed yet")
 	}
-	return fmt.Errorf("ConfigMaps with rules have not been listed yet")
+	return nil
 }
 
 // Record writes an Event on a ConfigMap.
@@ -163,10 +168,20 @@ func (w *configMapWatcher) note(ctx context.Context, err error) {
 	c := w.all
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil && (c.failed == nil || c.failed.Error() != err.Error()) {
+	before := c.failed[w.namespace]
+	if err == nil {
+		delete(c.failed, w.namespace)
+		return
+	}
+	if before == nil || reasonOf(before) != reasonOf(err) {
 		c.Log.Warn("ConfigMaps with rules cannot be read", "namespace", w.namespace, "err", err)
 	}
-	c.failed = err
+	c.failed[w.namespace] = err
+	if reasonOf(err) == store.ReasonForbidden && !c.synced[w.namespace] {
+		// The other namespaces are not to wait for it.
+		c.synced[w.namespace] = true
+		go w.update(func(map[string]ConfigMap) {})
+	}
 }
 
 // update applies a change and tells about it, once all are known.
@@ -198,7 +213,8 @@ func (w *configMapWatcher) update(apply func(known map[string]ConfigMap)) {
 func configMapOf(obj any) ConfigMap {
 	u := obj.(*unstructured.Unstructured)
 	data, _, _ := unstructured.NestedStringMap(u.Object, "data")
-	return ConfigMap{Namespace: u.GetNamespace(), Name: u.GetName(), Data: data, uid: string(u.GetUID()), version: u.GetResourceVersion()}
+	return ConfigMap{Namespace: u.GetNamespace(), Name: u.GetName(), Data: data,
+		Created: u.GetCreationTimestamp().UTC().Format(time.RFC3339), uid: string(u.GetUID()), version: u.GetResourceVersion()}
 }
 
 // Add takes a new ConfigMap.

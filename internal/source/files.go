@@ -93,6 +93,7 @@ func (f *Files) Put(objects []map[string]any, took time.Duration) {
 	done := make(map[part]bool)
 	for range maxRounds {
 		f.put(manifests, done, took)
+		f.Store.Settle() // objects may look up more once they have found the first
 		if len(f.Store.Wanted()) == f.wanted {
 			break
 		}

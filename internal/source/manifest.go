@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -104,7 +105,9 @@ func (m *manifest) selected(s rule.Selection) []map[string]any {
 		}
 		values := fields.Set{}
 		for _, r := range byField.Requirements() {
-			values[r.Field] = text(o, strings.Split(r.Field, ".")...)
+			if v := value(o, strings.Split(r.Field, ".")...); v != nil {
+				values[r.Field] = fmt.Sprint(v)
+			}
 		}
 		return !byLabel.Matches(set) || !byField.Matches(values)
 	})

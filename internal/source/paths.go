@@ -18,6 +18,9 @@ import (
 // several steps.
 const settle = 200 * time.Millisecond
 
+// maxSettle is how long writing may go on before they are read all the same.
+const maxSettle = 2 * time.Second
+
 // WatchPaths calls changed when a file has changed, or one in a folder, and once
 // at its beginning for what has changed before. It ends with ctx.
 func WatchPaths(ctx context.Context, paths []string, log *slog.Logger, changed func()) error {
@@ -29,17 +32,23 @@ func WatchPaths(ctx context.Context, paths []string, log *slog.Logger, changed f
 	if err := watchFolders(watcher, paths); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	timer, running := time.NewTimer(settle), true
+	timer, running, first := time.NewTimer(settle), true, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-watcher.Errors:
-			log.Warn("Watching files failed", "err", err)
+			log.Warn("Watching files failed, reading them again", "err", err)
+			timer.Reset(settle)
 		case event := <-watcher.Events:
-			if concerns(paths, event.Name) && !running {
+			if !concerns(paths, event.Name) {
+				continue
+			}
+			if !running {
+				running, first = true, time.Now()
+			}
+			if time.Since(first) < maxSettle {
 				timer.Reset(settle)
-				running = true
 			}
 		case <-timer.C:
 			running = false
@@ -58,6 +67,9 @@ func concerns(paths []string, name string) bool {
 		return true
 	}
 	return slices.ContainsFunc(paths, func(path string) bool {
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path && concerns([]string{real}, name) {
+			return true
+		}
 		rel, err := filepath.Rel(path, name)
 		return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 	})
@@ -68,6 +80,10 @@ func concerns(paths []string, name string) bool {
 func watchFolders(w *fsnotify.Watcher, paths []string) error {
 	var errs []error
 	for _, path := range slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return p == "-" }) {
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+			errs = append(errs, w.Add(filepath.Dir(real)))
+			path = real
+		}
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err

@@ -20,6 +20,8 @@ func reasonOf(err error) string {
 		return store.ReasonForbidden
 	case apierrors.IsUnauthorized(err):
 		return store.ReasonUnauthorized
+	case apierrors.IsBadRequest(err), apierrors.IsInvalid(err), apierrors.IsMethodNotSupported(err):
+		return store.ReasonRejected
 	case apierrors.IsNotFound(err):
 		return store.ReasonNotFound
 	case errors.Is(err, context.DeadlineExceeded), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err),

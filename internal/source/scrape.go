@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/store"
 )
 
@@ -53,12 +54,18 @@ func (c *Cluster) Scrape(ctx context.Context) {
 		return
 	}
 	well := true
-	listed := make(map[slot]bool)
+	listed := make(map[slot]*rule.Program)
 	for range maxRounds {
 		c.follow(ctx, s)
 		well = c.listAll(ctx, listed) && well
 		if !c.needs.Lookups || !c.wantsMore() {
 			break
+		}
+		if c.wantsCore() && !c.needs.Core {
+			if s, _, err = c.discover(ctx); err != nil {
+				well = false
+				break
+			}
 		}
 	}
 	if well {
@@ -72,6 +79,7 @@ const maxRounds = 4
 
 // wantsMore reports whether objects have looked up kinds for the first time.
 func (c *Cluster) wantsMore() bool {
+	c.Store.Settle() // objects may look up more once they have found the first
 	select {
 	case <-c.Store.WantedChanged():
 		return true
@@ -80,16 +88,16 @@ func (c *Cluster) wantsMore() bool {
 	}
 }
 
-// listAll lists the kinds that are not listed yet, all at once, and returns
+// listAll lists the kinds that are not listed by their programs yet, all at once, and returns
 // whether that went well.
-func (c *Cluster) listAll(ctx context.Context, listed map[slot]bool) bool {
+func (c *Cluster) listAll(ctx context.Context, listed map[slot]*rule.Program) bool {
 	var failed atomic.Bool
 	var wg sync.WaitGroup
 	for slot, k := range c.scraped {
-		if listed[slot] {
+		if before := listed[slot]; before != nil && before.Same(k.program) {
 			continue
 		}
-		listed[slot] = true
+		listed[slot] = k.program
 		wg.Go(func() {
 			if !c.list(ctx, k) {
 				failed.Store(true)
@@ -135,6 +143,11 @@ func (c *Cluster) follow(ctx context.Context, s served) {
 	targets := c.targets(s)
 	for slot, k := range c.scraped {
 		if _, ok := targets[slot]; ok {
+			continue
+		}
+		if to, ok := moved(k.target, targets); ok && c.scraped[to].kind == nil {
+			c.scraped[to] = k // it goes on there
+			delete(c.scraped, slot)
 			continue
 		}
 		if k.missing.IsZero() {

@@ -34,11 +34,27 @@ type slot struct {
 // same reports whether two targets of a slot are collected alike.
 func (t target) same(other target) bool {
 	return t.gvk == other.gvk && t.resource == other.resource && t.namespaced == other.namespaced &&
-		t.program.Target() == other.program.Target()
+		t.program.Same(other.program)
 }
 
 func (t target) gvr() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: t.gvk.Group, Version: t.gvk.Version, Resource: t.resource}
+}
+
+// alike reports whether two targets are the same objects, in one version.
+func (t target) alike(other target) bool {
+	return t.gvk == other.gvk && t.slot.selection == other.slot.selection && t.slot.namespace == other.slot.namespace
+}
+
+// moved returns the slot that a target stands in by now, if another version has
+// become, or is no longer, the best one.
+func moved(t target, targets map[slot]target) (slot, bool) {
+	for s, other := range targets {
+		if other.alike(t) {
+			return s, true
+		}
+	}
+	return slot{}, false
 }
 
 // client returns what the target's requests are made with.

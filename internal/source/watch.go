@@ -79,6 +79,11 @@ func (c *Cluster) reconcile(ctx context.Context, watchers map[slot]*watcher, s s
 			w.missing = time.Time{}
 			continue
 		}
+		if to, ok := moved(w.target, targets); ok && watchers[to] == nil {
+			watchers[to] = w // it goes on there
+			delete(watchers, slot)
+			continue
+		}
 		if w.missing.IsZero() {
 			w.missing = time.Now()
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -85,5 +86,5 @@ func (v *ageView) render(_ context.Context, _ exposition.Format, now time.Time) 
 
 // since returns the seconds since a time in Unix seconds, to the millisecond.
 func since(now time.Time, at float64) float64 {
-	return float64(now.UnixMilli()-int64(at*1000)) / 1000
+	return math.Round(float64(now.UnixMilli())-at*1000) / 1000
 }

@@ -23,6 +23,8 @@ type aggregate struct {
 	age     bool
 	room    room
 	objects map[*object]*contribution
+	partial map[*object]bool // those for which there was not enough room
+	freed   bool             // since they were last tried
 	groups  map[string]*group
 	frozen  *aggregateView
 }
@@ -62,28 +64,25 @@ type weighted struct {
 func newAggregate(desc metric.Desc, r *rule.Aggregate, age bool, room room) *aggregate {
 	return &aggregate{
 		desc: desc, rule: r, age: age, room: room,
-		objects: make(map[*object]*contribution), groups: make(map[string]*group),
+		objects: make(map[*object]*contribution), partial: make(map[*object]bool), groups: make(map[string]*group),
 	}
 }
 
 func (a *aggregate) set(o *object, src []byte, _ uint32) (delta int, changed bool) {
 	old := a.objects[o]
-	if old == nil && len(src) == 0 || old != nil && bytes.Equal(old.records, src) && len(src) > 0 {
+	if old == nil && len(src) == 0 || old != nil && len(src) > 0 && !a.partial[o] && bytes.Equal(old.records, src) {
 		return 0, false
 	}
 	a.frozen = nil
 	if old != nil {
-		for _, r := range records(old.added) {
-			a.add(&r, -1)
-		}
-		delete(a.objects, o)
+		a.takeBack(o, old)
 	}
 	if len(src) == 0 {
 		return 0, true
 	}
 	var added []byte
 	for _, r := range records(src) {
-		if a.groups[r.key] != nil || !a.room.full(len(a.groups), o) {
+		if a.groups[r.key] != nil || a.room.take() {
 			a.add(&r, 1)
 			added = appendRecord(added, r.labels, r.value, r.state)
 		}
@@ -91,9 +90,27 @@ func (a *aggregate) set(o *object, src []byte, _ uint32) (delta int, changed boo
 	c := &contribution{records: added, added: added}
 	if len(added) < len(src) {
 		c.records = bytes.Clone(src)
+		a.partial[o] = true
 	}
 	a.objects[o] = c
 	return 0, true
+}
+
+// takeBack undoes what an object has added.
+func (a *aggregate) takeBack(o *object, c *contribution) {
+	for _, r := range records(c.added) {
+		a.add(&r, -1)
+	}
+	delete(a.objects, o)
+	delete(a.partial, o)
+}
+
+// retry adds what objects could not add for want of room.
+func (a *aggregate) retry() {
+	a.freed = false
+	for _, o := range sortedObjects(a.partial) {
+		a.set(o, a.objects[o].records, 0)
+	}
 }
 
 // add adds a record n times.
@@ -112,10 +129,15 @@ func (a *aggregate) add(r *record, n int) {
 	}
 	if g.count == 0 {
 		delete(a.groups, r.key)
+		a.room.give()
+		a.freed = true
 	}
 }
 
 func (a *aggregate) freeze() view {
+	if a.freed && len(a.partial) > 0 {
+		a.retry()
+	}
 	if a.frozen != nil {
 		return a.frozen
 	}

@@ -26,9 +26,10 @@ type view interface {
 }
 
 // newDerived returns the holder of a family, or nil for one of plain lines.
-// refused is told of each sample for which there is no room.
-func newDerived(desc metric.Desc, shape *rule.Metric, now func() time.Time, refused func(o *object)) derived {
-	room := room{shape.MaxSeries(), refused}
+// Series count in the account; refused is called for each sample for which there
+// is no room.
+func newDerived(desc metric.Desc, shape *rule.Metric, now func() time.Time, account *limits, refused func()) derived {
+	room := room{shape.Limits, account, refused}
 	switch {
 	case shape.Transition != nil:
 		return newTransitions(desc, shape.Transition, now, room)
@@ -41,20 +42,24 @@ func newDerived(desc metric.Desc, shape *rule.Metric, now func() time.Time, refu
 	}
 }
 
-// room is how many series a family of many objects may have.
+// room is where the series of a family of many objects are counted, beside those
+// of objects.
 type room struct {
-	most    int // 0 for any number
-	refused func(o *object)
+	limits  []*rule.Limit
+	account *limits
+	refused func() // tells that there was none
 }
 
-// full reports whether n series are all there may be, and tells so.
-func (r room) full(n int, o *object) bool {
-	if r.most == 0 || n < r.most {
-		return false
+// take takes room for a series.
+func (r room) take() bool {
+	if r.account.take(r.limits) {
+		return true
 	}
-	r.refused(o)
-	return true
+	r.refused()
+	return false
 }
+
+func (r room) give() { r.account.give(r.limits) }
 
 // renderMetrics renders metrics of one family.
 func renderMetrics(ctx context.Context, f exposition.Format, collect func(emit func(operator.Metric))) (exposition.Rendered, error) {

@@ -15,7 +15,7 @@ type family struct {
 	derived derived // instead of everything below, or nil
 	chunks  []chunk
 	view    []exposition.Chunk // of chunks; nil when it must be made anew
-	pending map[object]change  // what is not in the chunks yet
+	pending map[place]change   // what is not in the chunks yet
 	buf     []byte             // the lines of pending
 }
 
@@ -57,7 +57,7 @@ func (f *family) set(o *object, lines []byte, samples uint32) (delta int, change
 	}
 	stored := f.find(o)
 	old := stored
-	if c, ok := f.pending[*o]; ok {
+	if c, ok := f.pending[o.place]; ok {
 		old = c.entry
 	}
 	delta = int(samples) - int(old.samples)
@@ -65,13 +65,13 @@ func (f *family) set(o *object, lines []byte, samples uint32) (delta int, change
 	case now.hash == old.hash && now.size == old.size:
 		return delta, false
 	case now.hash == stored.hash && now.size == stored.size:
-		delete(f.pending, *o)
+		delete(f.pending, o.place)
 		return delta, true
 	}
 	if f.pending == nil {
-		f.pending = make(map[object]change)
+		f.pending = make(map[place]change)
 	}
-	f.pending[*o] = change{now, len(f.buf)}
+	f.pending[o.place] = change{now, len(f.buf)}
 	f.buf = append(f.buf, lines...)
 	if len(f.buf) > maxPending {
 		// Chunks were made by the store: inflating them cannot fail, and if it

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -30,6 +31,9 @@ func (j *joins) init() {
 	j.changed = make(chan struct{}, 1)
 }
 
+// maxWanted bounds the kinds that objects can make a source read.
+const maxWanted = 500
+
 // find returns an object for a reader, and notes the question. One outside of
 // namespaces is found whatever namespace is asked for.
 func (j *joins) find(reader *object, ref rule.Ref) map[string]any {
@@ -49,7 +53,7 @@ func (j *joins) get(reader *object, ref rule.Ref) map[string]any {
 		j.read[reader] = append(j.read[reader], ref)
 	}
 	kind := groupKind{ref.Group, ref.Kind}
-	if _, known := j.wanted[kind]; !known {
+	if _, known := j.wanted[kind]; !known && len(j.wanted) < maxWanted {
 		j.wanted[kind] = struct{}{}
 		select {
 		case j.changed <- struct{}{}:
@@ -79,18 +83,12 @@ func (j *joins) set(ref rule.Ref, target map[string]any) {
 	} else {
 		j.targets[ref] = target
 	}
-	if before != nil && target != nil && sameVersion(before, target) {
-		return
+	if before != nil && target != nil && resourceVersion(before) == resourceVersion(target) && reflect.DeepEqual(before, target) {
+		return // a list has brought it again
 	}
 	for reader := range j.readers[ref] {
 		j.dirty[reader] = struct{}{}
 	}
-}
-
-// sameVersion reports whether two objects are one and the same version of it.
-func sameVersion(a, b map[string]any) bool {
-	v, w := resourceVersion(a), resourceVersion(b)
-	return v != "" && v == w
 }
 
 func resourceVersion(o map[string]any) string {

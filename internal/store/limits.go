@@ -15,6 +15,8 @@ type limits struct {
 	held     map[*object]*holding
 	current  *holding
 	waiting  map[*object]struct{} // objects that were refused something
+	tried    *object              // the last of them that was tried again
+	untried  int                  // how many are to be tried
 	freed    bool
 }
 
@@ -87,35 +89,72 @@ func (l *limits) forget(o *object) {
 	delete(l.waiting, o)
 }
 
-// AdmitSeries reports whether there may be one more series.
-func (l *limits) AdmitSeries(limit *rule.Limit) bool {
-	if l.current == nil || l.series[limit] >= limit.Series {
+// AdmitSeries takes room for one series in all limits, or returns the one that
+// has none left.
+func (l *limits) AdmitSeries(all []*rule.Limit) *rule.Limit {
+	if full := l.full(all); full != nil {
 		l.refuse()
+		return full
+	}
+	for _, limit := range all {
+		if limit.Series == 0 {
+			continue
+		}
+		if l.current.series == nil {
+			l.current.series = make(map[*rule.Limit]int)
+		}
+		l.series[limit]++
+		l.current.series[limit]++
+	}
+	return nil
+}
+
+// full returns the first limit without room for a further series.
+func (l *limits) full(all []*rule.Limit) *rule.Limit {
+	for _, limit := range all {
+		if limit.Series > 0 && l.series[limit] >= limit.Series {
+			return limit
+		}
+	}
+	return nil
+}
+
+// take takes room for a series of no object; give gives it back.
+func (l *limits) take(all []*rule.Limit) bool {
+	if l.full(all) != nil {
 		return false
 	}
-	if l.current.series == nil {
-		l.current.series = make(map[*rule.Limit]int)
+	for _, limit := range all {
+		l.series[limit]++
 	}
-	l.series[limit]++
-	l.current.series[limit]++
 	return true
 }
 
-// AdmitValue reports whether a label may have a value.
-func (l *limits) AdmitValue(limit *rule.Limit, label, value string) bool {
+func (l *limits) give(all []*rule.Limit) {
+	for _, limit := range all {
+		l.series[limit]--
+	}
+	l.freed = l.freed || len(all) > 0
+}
+
+// AdmitValue reports whether a label may have a value: until the object changes,
+// or for good.
+func (l *limits) AdmitValue(limit *rule.Limit, label, value string, forGood bool) bool {
 	v := limitedValue{limitedLabel{limit, label}, value}
-	if l.current == nil || l.values[v] == 0 && l.distinct[v.limitedLabel] >= limit.Labels[label] {
+	if l.values[v] == 0 && l.distinct[v.limitedLabel] >= limit.Labels[label] {
 		l.refuse()
 		return false
 	}
-	if slices.Contains(l.current.values, v) {
+	if forGood && l.values[v] > 0 || slices.Contains(l.current.values, v) {
 		return true
 	}
 	if l.values[v] == 0 {
 		l.distinct[v.limitedLabel]++
 	}
 	l.values[v]++
-	l.current.values = append(l.current.values, v)
+	if !forGood {
+		l.current.values = append(l.current.values, v)
+	}
 	return true
 }
 

@@ -35,12 +35,15 @@ func (r *renderer) object(p *rule.Program, obj *object, o map[string]any) {
 		}
 	}
 	r.program, r.current = p, obj
-	if p.Joins() {
+	if len(r.store.joins.read) > 0 {
 		r.store.joins.forget(obj)
 	}
+	delete(r.store.resting, obj)
 	if p.Limited() {
 		r.store.limits.begin(obj)
 		defer r.store.limits.end(obj)
+	} else if len(r.store.limits.held)+len(r.store.limits.waiting) > 0 {
+		r.store.limits.forget(obj) // of another version, with other rules
 	}
 	p.Eval(&r.context, o, r)
 }
@@ -48,12 +51,14 @@ func (r *renderer) object(p *rule.Program, obj *object, o map[string]any) {
 // Find returns another object.
 func (r *renderer) Find(ref rule.Ref) map[string]any { return r.store.joins.find(r.current, ref) }
 
-// AdmitSeries reports whether there may be one more series.
-func (r *renderer) AdmitSeries(l *rule.Limit) bool { return r.store.limits.AdmitSeries(l) }
+// AdmitSeries takes room for one series, or returns the limit that has none left.
+func (r *renderer) AdmitSeries(limits []*rule.Limit) *rule.Limit {
+	return r.store.limits.AdmitSeries(limits)
+}
 
 // AdmitValue reports whether a label may have a value.
-func (r *renderer) AdmitValue(l *rule.Limit, label, value string) bool {
-	return r.store.limits.AdmitValue(l, label, value)
+func (r *renderer) AdmitValue(l *rule.Limit, label, value string, forGood bool) bool {
+	return r.store.limits.AdmitValue(l, label, value, forGood)
 }
 
 // lines returns what the object gave for a family. The bytes are valid until
@@ -84,6 +89,9 @@ func (r *renderer) Problem(p rule.Problem) {
 	s := r.store
 	key := problemKey{p.Family, p.Reason}
 	s.problems[key]++
+	if p.Paused() {
+		s.resting[r.current] = struct{}{}
+	}
 	logged := loggedKey{key, r.program.GVK()}
 	if _, done := s.logged[logged]; done {
 		return

@@ -1,7 +1,8 @@
 package store
 
-// maxRetries bounds how many objects are tried again for one scrape after
-// limits had refused them something.
+import "slices"
+
+// maxRetries bounds how many objects are tried again for one scrape.
 const maxRetries = 1000
 
 // Settle renders objects again for which something else has changed, as Gather
@@ -15,7 +16,8 @@ func (s *Store) Settle() {
 }
 
 // settle renders objects again for which something else has changed: an object
-// that they look up, or the room that limits leave. The caller holds the mutex.
+// that they look up, the room that limits leave, a metric that does not rest any
+// more. The caller holds the mutex.
 func (s *Store) settle() {
 	for len(s.joins.dirty) > 0 {
 		dirty := sortedObjects(s.joins.dirty)
@@ -24,19 +26,49 @@ func (s *Store) settle() {
 			s.again(o)
 		}
 	}
-	if !s.limits.freed || len(s.limits.waiting) == 0 {
-		s.limits.freed = false
+	if len(s.resting) > 0 {
+		s.retry(sortedObjects(s.resting), func(o *object) bool {
+			_, rests := s.resting[o]
+			return rests // then all do
+		})
+	}
+	s.retryWaiting()
+}
+
+// retryWaiting tries objects that were refused something when something has been
+// given back: all of them once, beginning after the one that was tried last, as
+// any may need what there is room for.
+func (s *Store) retryWaiting() {
+	if s.limits.freed {
+		s.limits.untried = len(s.limits.waiting)
+	}
+	if s.limits.freed = false; s.limits.untried == 0 {
 		return
 	}
-	s.limits.freed = false
-	for i, o := range sortedObjects(s.limits.waiting) {
-		if i == maxRetries {
-			s.limits.freed = true // go on with the next scrape
+	waiting := sortedObjects(s.limits.waiting)
+	from, _ := slices.BinarySearchFunc(waiting, s.limits.tried, func(o *object, last *object) int {
+		if last == nil || o.compare(last) > 0 {
+			return 1
+		}
+		return -1
+	})
+	s.retry(slices.Concat(waiting[from:], waiting[:from]), func(o *object) bool {
+		s.limits.tried = o
+		s.limits.untried--
+		return s.limits.untried == 0
+	})
+	s.limits.untried = min(s.limits.untried, len(s.limits.waiting))
+	s.limits.freed = len(s.limits.waiting) < len(waiting) // there may be more room
+}
+
+// retry renders some objects again, until enough says so.
+func (s *Store) retry(objects []*object, enough func(o *object) bool) {
+	for _, o := range objects[:min(len(objects), maxRetries)] {
+		s.again(o)
+		if enough(o) {
 			return
 		}
-		s.again(o)
 	}
-	s.limits.freed = false // by what was tried again
 }
 
 // again renders an object that is kept.

@@ -42,6 +42,7 @@ const (
 	ReasonUnreachable  = "unreachable"
 	ReasonTimeout      = "timeout"
 	ReasonNotFound     = "not_found"
+	ReasonRejected     = "rejected" // the request, such as a selector that the kind does not have
 	ReasonError        = "error"
 )
 
@@ -87,7 +88,7 @@ func (k *Kind) fail(reason string, err error) {
 		k.store.log.Warn("Kind cannot be read", "kind", k.status.GVK.String(), "reason", reason, "err", err)
 	}
 	k.status.Reason, k.status.Err = reason, err.Error()
-	k.status.Answered = k.status.Answered || reason == ReasonForbidden
+	k.status.Answered = k.status.Answered || reason == ReasonForbidden || reason == ReasonRejected
 }
 
 // Status returns the state of all kinds, in rule order. What is read of one kind

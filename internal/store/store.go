@@ -29,6 +29,7 @@ type Store struct {
 	problems map[problemKey]uint64
 	logged   map[loggedKey]struct{}
 
+	resting   map[*object]struct{}       // objects that were evaluated while a metric rested
 	kept      map[*object]map[string]any // objects that may have to be rendered again
 	published published                  // what scrapes see while a list is taken in
 	replacing int                        // lists being taken in
@@ -75,6 +76,7 @@ func New(set *rule.Set, opts Options) *Store {
 		problems: make(map[problemKey]uint64),
 		logged:   make(map[loggedKey]struct{}),
 		kept:     make(map[*object]map[string]any),
+		resting:  make(map[*object]struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -87,7 +89,7 @@ func New(set *rule.Set, opts Options) *Store {
 	}
 	for i := range families {
 		s.families[i].desc = families[i]
-		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now, func(*object) {
+		s.families[i].derived = newDerived(families[i], set.Shape(i), s.now, &s.limits, func() {
 			s.render.Problem(rule.Problem{Family: i, Reason: rule.ReasonLimit, Err: errNoRoom})
 		})
 	}
@@ -162,6 +164,7 @@ type Kind struct {
 	program  *rule.Program
 	families []int
 	objects  map[objectKey]*object
+	first    bool // the first list is being taken in
 	status   KindStatus
 }
 
@@ -198,9 +201,12 @@ func (s *Store) Kind(p *rule.Program) *Kind {
 	return k
 }
 
-// batch is how many objects of a list are taken in before others may use the
-// store.
-const batch = 256
+// A list is taken in in batches, and others may use the store between two: after
+// batch objects, or when they have taken batchTime.
+const (
+	batch     = 256
+	batchTime = 10 * time.Millisecond
+)
 
 // Replace makes the kind hold exactly these objects, rendered by a program that
 // may be another than before. Scrapes see all of it or nothing. took is how
@@ -209,9 +215,14 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 	k.begin(p)
 	slices.SortStableFunc(objects, func(a, b map[string]any) int { return keyOf(a).compare(keyOf(b)) })
 	present := make(map[objectKey]struct{}, len(objects))
-	for some := range slices.Chunk(objects, batch) {
+	for len(objects) > 0 {
+		began, n := time.Now(), 0
 		k.store.mu.Lock()
-		for _, o := range some {
+		for _, o := range objects[:min(batch, len(objects))] {
+			if n > 0 && time.Since(began) > batchTime {
+				break
+			}
+			n++
 			present[keyOf(o)] = struct{}{}
 			_, known := k.objects[keyOf(o)]
 			changed := k.set(o)
@@ -222,12 +233,14 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 			}
 		}
 		k.store.mu.Unlock()
+		objects = objects[n:]
 	}
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
 	k.removeExcept(present)
 	k.families = p.Families()
 	k.status.ListDuration = took
+	k.first = false
 	k.contact()
 	k.store.replacing--
 }
@@ -243,6 +256,7 @@ func (k *Kind) begin(p *rule.Program) {
 		_ = s.publish()
 	}
 	s.replacing++
+	k.first = !k.status.Answered
 	k.program, k.families = p, union(k.families, p.Families())
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 }
@@ -303,14 +317,38 @@ func (k *Kind) Remove() {
 func (k *Kind) set(o map[string]any) (changed bool) {
 	key := keyOf(o)
 	obj := k.objects[key]
-	if obj == nil {
-		obj = &object{objectKey: key, kind: k}
+	if uid := k.uidOf(o); obj == nil || obj.uid != uid {
+		if obj != nil {
+			k.forgetStates(obj) // it is another object of the same name
+		}
+		obj = cmp.Or(obj, &object{place: place{key, k}})
+		obj.uid, obj.listed = uid, k.first
 		k.objects[key] = obj
 	}
 	if k.program.Target() {
 		k.store.joins.set(k.ref(key), o)
 	}
 	return k.renderObject(obj, o)
+}
+
+// uidOf returns an object's UID where it matters: only what compares versions of
+// an object must know that it is the same.
+func (k *Kind) uidOf(o map[string]any) string {
+	if !k.program.Transitions() {
+		return ""
+	}
+	metadata, _ := o["metadata"].(map[string]any)
+	uid, _ := metadata["uid"].(string)
+	return uid
+}
+
+// forgetStates makes what compares versions of an object begin anew.
+func (k *Kind) forgetStates(o *object) {
+	for _, f := range k.families {
+		if t, ok := k.store.families[f].derived.(*transitions); ok {
+			t.set(o, nil, 0)
+		}
+	}
 }
 
 // renderObject renders an object, and keeps it itself if it has to be rendered
@@ -325,7 +363,8 @@ func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
 		changed = changed || differs
 	}
 	_, waiting := s.limits.waiting[obj]
-	if k.keeps() || waiting {
+	_, resting := s.resting[obj]
+	if k.keeps() || waiting || resting {
 		s.kept[obj] = o
 	} else {
 		delete(s.kept, obj)
@@ -345,6 +384,7 @@ func (k *Kind) remove(o *object) {
 	}
 	s.joins.forget(o)
 	s.limits.forget(o)
+	delete(s.resting, o)
 	delete(s.kept, o)
 	delete(k.objects, o.objectKey)
 }
@@ -363,6 +403,13 @@ func union(a, b []int) []int {
 
 // object is an object that the store knows.
 type object struct {
+	place
+	uid    string // where it matters
+	listed bool   // it was there before anybody looked
+}
+
+// place is where an object stands in the exposition.
+type place struct {
 	objectKey
 	kind *Kind
 }

@@ -71,12 +71,16 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 		was, seen := before[r.key]
 		began := old.since[r.key]
 		if seen && was.state != r.state {
-			t.count(o, r.labels, was.state, r.state, duration(was.value, began, r.value, now))
+			t.count(r.labels, was.state, r.state, duration(was.value, began, r.value, now))
 			t.frozen = nil
 		}
-		next.since[r.key] = now
-		if seen && was.state == r.state {
+		switch {
+		case !known && o.listed:
+			next.since[r.key] = math.NaN() // it may be long in this state
+		case was.state == r.state:
 			next.since[r.key] = began
+		default:
+			next.since[r.key] = now
 		}
 	}
 	t.objects[o] = next
@@ -84,16 +88,22 @@ func (t *transitions) set(o *object, src []byte, _ uint32) (delta int, changed b
 }
 
 // duration is how long a state lasted: from when it began until the next began,
-// as the object says or else as it was seen.
+// as the object says or else as it was seen. It is NaN when that is not known.
 func duration(began, seenBegin, ended, seenEnd float64) float64 {
 	if math.IsNaN(began) || math.IsNaN(ended) {
 		began, ended = seenBegin, seenEnd
 	}
+	if math.IsNaN(began) {
+		return began
+	}
 	return max(0, ended-began)
 }
 
-// count counts a change.
-func (t *transitions) count(o *object, labels []metric.Label, from, to string, seconds float64) {
+// count counts a change. A duration that is not known is not observed.
+func (t *transitions) count(labels []metric.Label, from, to string, seconds float64) {
+	if math.IsNaN(seconds) && t.rule.Buckets != nil {
+		return
+	}
 	var out []metric.Label
 	for _, name := range t.rule.By {
 		value := ""
@@ -115,13 +125,16 @@ func (t *transitions) count(o *object, labels []metric.Label, from, to string, s
 	key := string(appendRecord(nil, out, 0, ""))
 	c := t.series[key]
 	if c == nil {
-		if t.room.full(len(t.series), o) {
+		if !t.room.take() {
 			return
 		}
 		c = &changes{labels: out, buckets: make([]float64, len(t.rule.Buckets))}
 		t.series[key] = c
 	}
 	c.count++
+	if t.rule.Buckets == nil {
+		return
+	}
 	c.sum += seconds
 	if i := sort.SearchFloat64s(t.rule.Buckets, seconds); i < len(c.buckets) {
 		c.buckets[i]++

@@ -34,7 +34,7 @@ type bounded struct{ *Expression }
 // Eval evaluates the expression.
 func (b bounded) Eval(ctx context.Context, vars []any) (any, error) {
 	v, err := b.Expression.Eval(ctx, vars)
-	if err != nil && (errors.Is(err, ErrBudget) || errors.Is(err, ErrCost)) {
+	if err != nil && errors.Is(err, ErrBudget) {
 		return nil, fmt.Errorf("%w: %w", rule.ErrBudget, err)
 	}
 	return v, err
