@@ -104,7 +104,10 @@ type Metric struct {
 type compiledMetric struct {
 	info   *Metric
 	unique bool // it can give one sample of its family at most
-	eval   Evaluator
+	// sole is the metric itself if its own labels tell its samples apart: no
+	// other gives the family, and all labels stand in their places.
+	sole *form
+	eval Evaluator
 }
 
 // compiler gathers families while documents are compiled.
@@ -213,6 +216,9 @@ func (c *compiler) number(set *Set) {
 		set.families = append(set.families, f.desc)
 		for _, m := range f.uses {
 			m.info.Family = i
+			if f, ok := m.eval.(*form); ok && len(c.families[name].uses) == 1 && len(f.spreads) == 0 && !m.info.renames() {
+				m.sole = f
+			}
 			m.unique = m.info.Aggregate != nil || m.unique && len(f.uses) == 1
 		}
 	}

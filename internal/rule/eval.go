@@ -79,7 +79,8 @@ type Context struct {
 	labels    []metric.Label
 	current   *compiledMetric
 	seed      maphash.Seed
-	seen      map[int]map[uint64]struct{} // label sets by family, of this object
+	seen      []distinct // label sets by family, of this object
+	touched   []int      // families with any
 	numbers   map[int64]string
 	keys      map[string]string // label names by what they were sanitised from
 	taken     map[string]int
@@ -89,9 +90,8 @@ type Context struct {
 
 // Eval evaluates one object with all rules of the program.
 func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
-	if c.seen == nil {
+	if c.numbers == nil {
 		c.seed = maphash.MakeSeed()
-		c.seen = make(map[int]map[uint64]struct{})
 		c.numbers = make(map[int64]string)
 		c.keys = make(map[string]string)
 		c.taken = make(map[string]int)
@@ -99,9 +99,10 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 		c.paused = make(map[any]time.Time)
 		c.budget.limit = cmp.Or(c.Budget, defaultBudget)
 	}
-	for _, seen := range c.seen {
-		clear(seen)
+	for _, family := range c.touched {
+		c.seen[family].reset()
 	}
+	c.touched = c.touched[:0]
 	clear(c.counts)
 	c.sink = sink
 	c.finder, _ = sink.(Finder)
@@ -243,19 +244,24 @@ var errDuplicate = errors.New("another sample of the object has the same labels"
 
 // first reports whether no sample of the object and family had these labels.
 func (c *Context) first(labels []metric.Label) bool {
-	seen := c.seen[c.current.info.Family]
-	if seen == nil {
-		seen = make(map[uint64]struct{})
-		c.seen[c.current.info.Family] = seen
+	family := c.current.info.Family
+	for len(c.seen) <= family {
+		c.seen = append(c.seen, distinct{})
 	}
-	var sum uint64
+	d := &c.seen[family]
+	if len(d.ends) == 0 {
+		c.touched = append(c.touched, family)
+	}
+	if c.current.sole != nil {
+		for _, i := range c.current.sole.own {
+			d.rows = append(d.rows, c.values[i])
+		}
+		return d.add(c.seed)
+	}
 	for i := range labels {
-		sum = sum*31 + maphash.String(c.seed, labels[i].Name)
-		sum = sum*31 + maphash.String(c.seed, labels[i].Value)
+		d.rows = append(d.rows, labels[i].Name, labels[i].Value)
 	}
-	before := len(seen)
-	seen[sum] = struct{}{}
-	return len(seen) > before
+	return d.add(c.seed)
 }
 
 // Fail reports why a sample of the current metric is missing.

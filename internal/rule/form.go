@@ -16,6 +16,7 @@ type form struct {
 	scopes   []scope
 	names    names
 	labels   []label
+	own      []int   // those that the metric does not share with others
 	byDepth  [][]int // the labels that are known once scope i has been entered
 	spreads  []spread
 	value    expr
@@ -85,6 +86,9 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 func (f *form) placeLabels(depths []int) {
 	f.byDepth = make([][]int, len(f.scopes)+1)
 	for i, l := range f.labels {
+		if l.outer < 0 {
+			f.own = append(f.own, i)
+		}
 		if l.outer >= 0 || len(l.value) == 0 { // shared, or the label of a state
 			continue
 		}
