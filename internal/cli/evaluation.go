@@ -17,6 +17,7 @@ import (
 type evaluation struct {
 	now    time.Time // when ages are computed
 	budget time.Duration
+	tracer rule.Tracer // may be nil
 }
 
 // evaluated is what rules give for objects.
@@ -37,6 +38,7 @@ func (e evaluation) run(set *rule.Set, objects []map[string]any) (evaluated, err
 	s := store.New(set, store.Options{
 		Now:    func() time.Time { return e.now },
 		Budget: e.budget,
+		Tracer: e.tracer,
 		Report: func(p store.Problem) {
 			if !p.Harmless() {
 				out.problems = append(out.problems, p.String())

@@ -59,7 +59,7 @@ Serve the state of the cluster your kubeconfig points to:
   kubevitals state`,
 	}
 	prepare(root, streams)
-	root.AddCommand(newStateCommand(false), newDemo(), newEval(), newLint(), newTest(), newVersion())
+	root.AddCommand(newStateCommand(false), newDemo(), newEval(), newExplain(), newLint(), newTest(), newVersion())
 	return root
 }
 

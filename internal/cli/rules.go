@@ -37,6 +37,7 @@ type ruleFlags struct {
 	inline     string                 // a CustomResourceStateMetrics configuration
 	noDefaults bool                   // without rules there are none
 	keep       func(name string) bool // which families to serve; nil for all
+	everyGroup bool                   // all opt-in groups are enabled
 }
 
 var defaultCatalogs = []string{"gateway-api", "kuadrant"}
@@ -187,7 +188,7 @@ func (f *ruleFlags) compileAll(l *ruleLoader) (*rule.Set, error) {
 // options returns how the flags want rules to be compiled.
 func (f *ruleFlags) options() (rule.CompileOptions, error) {
 	opts := rule.CompileOptions{
-		Enable: f.enable, Keep: f.keep, Reserved: reserved, Legacy: crs.Compile,
+		Enable: f.enable, EnableAll: f.everyGroup, Keep: f.keep, Reserved: reserved, Legacy: crs.Compile,
 		Params: make(map[string][]string, len(f.params)),
 	}
 	for _, p := range f.params {

@@ -16,6 +16,8 @@ import (
 type CompileOptions struct {
 	// Enable names the opt-in groups that are wanted.
 	Enable []string
+	// EnableAll enables every opt-in group.
+	EnableAll bool
 	// Identity warns of metrics of which no label tells objects apart.
 	Identity bool
 	// Reserved says why a family name is not for rules, or nothing. It may be
@@ -203,7 +205,7 @@ func (c *compiler) enabled(group string) bool {
 		return true
 	}
 	c.groups[group] = true
-	return slices.Contains(c.opts.Enable, group)
+	return c.opts.EnableAll || slices.Contains(c.opts.Enable, group)
 }
 
 // resource compiles an entry of a document, whose labels are shared.

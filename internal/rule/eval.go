@@ -59,7 +59,11 @@ type Context struct {
 	// 0 is a quarter of a second. A metric that takes longer pauses for ten times
 	// as long.
 	Budget time.Duration
+	// Tracer is told how samples come about. It may be nil, and then costs
+	// nothing.
+	Tracer Tracer
 
+	trace     *Trace // of the metric at work; nil without a tracer
 	sink      Sink
 	finder    Finder  // the sink, or nil
 	limiter   Limiter // the sink, or nil
@@ -101,12 +105,15 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 	c.sink = sink
 	c.finder, _ = sink.(Finder)
 	c.limiter, _ = sink.(Limiter)
+	if c.Tracer != nil {
+		c.sink = &tracedSink{sink, c}
+	}
 	c.vars = slices.Grow(c.vars[:0], p.vars)[:p.vars]
 	c.vars[slotObject], c.vars[slotGVK] = object, p.gvkValue
 	for _, r := range p.resources {
 		c.enter(r)
 		for i := range r.metrics {
-			c.metric(&r.metrics[i])
+			c.metric(p, &r.metrics[i])
 		}
 	}
 	c.budget.reset()
@@ -133,17 +140,30 @@ func (c *Context) enter(r *resourceRules) {
 }
 
 // metric evaluates one metric, within its budget.
-func (c *Context) metric(m *compiledMetric) {
+func (c *Context) metric(p *Program, m *compiledMetric) {
 	c.current = m
-	if until, pauses := c.paused[m.info]; pauses {
-		if time.Now().Before(until) {
-			c.Fail(ReasonBudget, errPaused)
-			return
-		}
-		delete(c.paused, m.info)
+	if c.Tracer != nil {
+		c.beginTrace(p, m)
 	}
-	c.budget.reset()
-	m.eval.Eval(c)
+	if c.pauses(m) {
+		c.Fail(ReasonBudget, errPaused)
+	} else {
+		c.budget.reset()
+		m.eval.Eval(c)
+	}
+	if c.trace != nil {
+		c.endTrace()
+	}
+}
+
+// pauses reports whether a metric that has run out of its budget still rests.
+func (c *Context) pauses(m *compiledMetric) bool {
+	until, pauses := c.paused[m.info]
+	if pauses && !time.Now().Before(until) {
+		delete(c.paused, m.info)
+		return false
+	}
+	return pauses
 }
 
 var errPaused = errors.New("the metric has used up its time and pauses")
@@ -318,6 +338,9 @@ func (f *form) iterate(c *Context, depth int) {
 		c.fail(ReasonScope, fmt.Errorf("forEach %d: %w", depth+1, err))
 		return
 	}
+	if c.trace != nil {
+		c.trace.found(depth, v)
+	}
 	switch in := v.(type) {
 	case nil:
 	case []any:
@@ -353,6 +376,9 @@ func (f *form) element(c *Context, depth int, element, key any, index int) {
 		return
 	}
 	s := &f.scopes[depth]
+	if c.trace != nil {
+		c.trace.element(depth, key, index)
+	}
 	c.vars[s.slot] = element
 	if s.key > 0 {
 		c.vars[s.key] = key
@@ -371,6 +397,9 @@ func (f *form) inside(c *Context, depth int) {
 		v, err := where.eval(c)
 		if err != nil {
 			c.fail(ReasonScope, fmt.Errorf("forEach %d: where: %w", depth+1, err))
+		}
+		if c.trace != nil && err == nil {
+			c.trace.where(depth, v)
 		}
 		if err != nil || !holds(v) {
 			return
@@ -391,6 +420,9 @@ func (f *form) lookup(c *Context, depth int) {
 		return
 	}
 	c.vars[s.slot] = object
+	if c.trace != nil {
+		c.trace.looked(depth)
+	}
 	f.inside(c, depth)
 }
 

@@ -30,16 +30,19 @@ func nasty() map[string]any {
 }
 
 // evalAll evaluates an object with the program of each kind that the rules ask
-// for; the recorder looks at the samples.
+// for, with a tracer and without; the recorder looks at the samples.
 func evalAll(t *testing.T, set *rule.Set, object map[string]any) {
 	c := new(rule.Context)
 	for _, gvk := range set.Kinds() {
 		if gvk.Version == "" {
 			gvk.Version = "v1"
 		}
-		if first := run(t, set, set.Program(gvk, true), c, object); first != run(t, set, set.Program(gvk, true), c, object) {
+		p := set.Program(gvk, true)
+		first := run(t, set, p, c, object)
+		if first != run(t, set, p, c, object) {
 			t.Errorf("%v: two results for one object, the first:\n%s", gvk, first)
 		}
+		checkTraced(t, set, p, object, first)
 	}
 }
 

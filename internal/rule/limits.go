@@ -25,6 +25,9 @@ type Limit struct {
 	perObject int
 }
 
+// PerObject is how many series one object may give, 0 for any number.
+func (l *Limit) PerObject() int { return l.perObject }
+
 // otherValue is the value of a label that may have no further ones.
 const otherValue = "other"
 

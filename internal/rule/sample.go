@@ -36,6 +36,9 @@ func (f *form) number(c *Context) (float64, bool) {
 	}
 	v, err := value.eval(c)
 	if err == nil && v == nil && f.fallback == nil {
+		if c.trace != nil {
+			c.trace.noValue(value)
+		}
 		return 0, false
 	}
 	var n float64
@@ -80,6 +83,8 @@ func (f *form) emitCounted(c *Context) {
 		v, err := f.value.eval(c)
 		if err != nil {
 			c.fail(ReasonValue, err)
+		} else if c.trace != nil && !holds(v) {
+			c.trace.notCounted(v)
 		}
 		if err != nil || !holds(v) {
 			return
@@ -101,6 +106,9 @@ func (f *form) emitState(c *Context) {
 	if err != nil {
 		c.fail(ReasonState, err)
 		return
+	}
+	if c.trace != nil {
+		c.trace.state(state)
 	}
 	if labels := f.labelSet(c); state != "" && (len(f.info.Limits) == 0 || c.withinLabels(labels)) {
 		c.sink.State(f.info, labels, state, since)
@@ -137,6 +145,9 @@ func (f *form) emitStates(c *Context) {
 		return
 	}
 	if current == "" {
+		if c.trace != nil {
+			c.trace.noValue(f.value)
+		}
 		return
 	}
 	listed := false
@@ -161,6 +172,9 @@ func (f *form) emitLabels(c *Context, value float64) { c.Emit(f.labelSet(c), val
 
 // labelSet puts the label set together.
 func (f *form) labelSet(c *Context) []metric.Label {
+	if c.trace != nil {
+		c.trace.emitting()
+	}
 	labels := c.labels[:0]
 	for i := range f.labels {
 		if c.values[i] != "" {

@@ -62,6 +62,8 @@ type Options struct {
 	Now func() time.Time
 	// Budget is that of [rule.Context].
 	Budget time.Duration
+	// Tracer is that of [rule.Context].
+	Tracer rule.Tracer
 }
 
 // New returns an empty store for the families of a set of rules.
@@ -92,6 +94,7 @@ func New(set *rule.Set, opts Options) *Store {
 	s.joins.init()
 	s.limits.init()
 	s.render.init(s, opts.Budget)
+	s.render.context.Tracer = opts.Tracer
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 type series struct {
 	labels labelSet
 	value  float64
+	from   *origin
 }
 
 // Eval makes the samples of the metric. Samples of one object are in the order
@@ -26,9 +27,13 @@ func (e *each) Eval(c *rule.Context) {
 
 	var out []series
 	v := e.path.Walk(c.Object())
+	if t := c.Trace(); t != nil {
+		t.Known(base)
+		e.tracePath(t, c.Object(), v)
+	}
 	switch e.typ {
 	case metric.Info:
-		out = e.info(v)
+		out = e.info(c, v)
 	case metric.StateSet:
 		out = e.stateSet(c, v)
 	default:
@@ -43,7 +48,11 @@ func (e *each) Eval(c *rule.Context) {
 		for _, l := range s.labels {
 			labels = labels.set(l.Name, l.Value)
 		}
-		c.Emit(labels.sorted(), s.value)
+		sorted := labels.sorted()
+		if t := c.Trace(); t != nil {
+			e.traceEmit(t, &s, sorted)
+		}
+		c.Emit(sorted, s.value)
 	}
 }
 
@@ -52,13 +61,20 @@ func (e *each) gauge(c *rule.Context, v any) []series {
 	switch x := v.(type) {
 	case nil:
 		if e.nilIsZero {
-			return []series{{value: 0}}
+			out := []series{{value: 0}}
+			if t := c.Trace(); t != nil {
+				e.traceGauge(t, spot{whole: true}, &out[0], false)
+			}
+			return out
 		}
 		return nil
 	case []any:
 		var out []series
 		for i, element := range x {
 			s, err := e.gaugeOf(element)
+			if t := c.Trace(); t != nil {
+				e.traceGauge(t, spot{value: element, index: i}, s, err != nil)
+			}
 			switch {
 			case err != nil:
 				c.Fail(rule.ReasonValue, fmt.Errorf("element %d: %w", i, err))
@@ -71,6 +87,9 @@ func (e *each) gauge(c *rule.Context, v any) []series {
 		return e.gaugeOfMap(c, x)
 	default:
 		s, err := e.gaugeOf(v)
+		if t := c.Trace(); t != nil {
+			e.traceGauge(t, spot{value: v, whole: true}, s, err != nil)
+		}
 		if err != nil {
 			c.Fail(rule.ReasonValue, err)
 		}
@@ -132,6 +151,9 @@ func (e *each) gaugeOfMap(c *rule.Context, m map[string]any) []series {
 		} else {
 			s, _ = e.gaugeOf(m[key])
 		}
+		if t := c.Trace(); t != nil {
+			e.traceGauge(t, spot{value: m[key], key: key}, s, false)
+		}
 		if s == nil {
 			continue
 		}
@@ -155,30 +177,33 @@ func (e *each) gaugeOfMap(c *rule.Context, m map[string]any) []series {
 
 // info: one series per element of a list; one for a map, and one for each of
 // its children that has a label.
-func (e *each) info(v any) []series {
+func (e *each) info(c *rule.Context, v any) []series {
 	var out []series
-	add := func(labels labelSet) {
+	add := func(at spot, labels labelSet) {
 		if len(labels) > 0 {
-			out = append(out, series{labels, 1})
+			out = append(out, series{labels: labels, value: 1})
+		}
+		if t := c.Trace(); t != nil {
+			e.traceInfo(t, at, lastIf(out, len(labels) > 0))
 		}
 	}
 	switch x := v.(type) {
 	case nil:
 	case []any:
-		for _, element := range x {
-			add(e.inner.apply(nil, element))
+		for i, element := range x {
+			add(spot{value: element, index: i}, e.inner.apply(nil, element))
 		}
 	case map[string]any:
-		add(e.inner.apply(nil, x))
+		add(spot{value: x, whole: true}, e.inner.apply(nil, x))
 		for _, key := range slices.Sorted(maps.Keys(x)) {
 			labels := e.inner.apply(nil, x[key])
 			if e.labelFromKey != "" && key != "" {
 				labels = e.inner.apply(labelSet{{Name: e.labelFromKey, Value: key}}, x[key])
 			}
-			add(labels)
+			add(spot{value: x[key], key: key}, labels)
 		}
 	default:
-		add(e.inner.apply(nil, v))
+		add(spot{value: v, whole: true}, e.inner.apply(nil, v))
 	}
 	return out
 }
@@ -187,14 +212,18 @@ func (e *each) info(v any) []series {
 // each element.
 func (e *each) stateSet(c *rule.Context, v any) []series {
 	var out []series
-	list, ok := v.([]any)
-	if !ok {
+	list, isList := v.([]any)
+	if !isList {
 		list = []any{v}
 	}
-	for _, element := range list {
+	for i, element := range list {
 		value := element
 		if len(e.valueFrom) > 0 {
 			value = e.valueFrom.Walk(element)
+		}
+		at := spot{value: element, index: i, whole: !isList}
+		if t := c.Trace(); t != nil {
+			e.traceState(t, at, value)
 		}
 		if value == nil {
 			continue
@@ -208,6 +237,9 @@ func (e *each) stateSet(c *rule.Context, v any) []series {
 			s := series{labels: e.inner.apply(labelSet{{Name: e.labelName, Value: state}}, element)}
 			if state == current {
 				s.value = 1
+			}
+			if c.Trace() != nil {
+				s.from = e.stateFrom(at, current, s.value)
 			}
 			out = append(out, s)
 		}
