@@ -181,7 +181,7 @@ func TestConfigMapsAtTheStart(t *testing.T) {
 	a.rules(namespaceRules("e2e_conflict", "gauge", a.namespace))
 	b.rules(namespaceRules("e2e_conflict", "counter", b.namespace))
 	own := writeFile(t, "own.yaml", namespaceRules("e2e_own", "gauge", a.namespace))
-	for i, mode := range []string{"watch"} {
+	for i, mode := range []string{"watch", "scrape"} {
 		p := start(t, "state", "--kubeconfig", control.Kubeconfig(), "--collect="+mode, "--rules", own,
 			"--rules-configmaps", "team=rules", "--rules-configmaps-namespaces", a.namespace+","+b.namespace)
 		p.WaitReady(t)

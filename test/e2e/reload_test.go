@@ -46,6 +46,9 @@ func TestReload(t *testing.T) {
 		}
 		testReload(t, c, plain, "watch", kind{group: reloadGroup, name: "Thing"}, 10_000)
 	})
+	t.Run("scrape", func(t *testing.T) {
+		testReload(t, c, binary, "scrape", kind{group: reloadGroup, name: "Piece"}, 1_000)
+	})
 }
 
 func testReload(t *testing.T, c *controlplane.ControlPlane, binary, mode string, k kind, n int) {
