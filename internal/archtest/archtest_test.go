@@ -33,7 +33,14 @@ var allowed = map[string][]string{
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels", "k8s.io/apimachinery/pkg/selection"},
 	"internal/rule/cel": {"internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
+	"internal/explain":  {"internal/rule", "operator/exposition", "operator/metric"},
+	"internal/lint": {
+		"internal/rule", "internal/rulebook", "internal/schema", "operator/metric",
+		"github.com/prometheus/client_golang/prometheus/testutil/promlint", "go.yaml.in/yaml/v3",
+	},
 	"internal/rbac":     {"internal/rule"},
+	"internal/rulebook": {"catalog", "internal/rule", "internal/rule/cel", "internal/rule/crs"},
+	"internal/ruletest": {"internal/rule", "internal/rulebook", "operator/exposition", "operator/metric", "golang.org/x/tools/txtar"},
 	"internal/schema":   {"sigs.k8s.io/yaml"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
 	"internal/source": {

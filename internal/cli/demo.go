@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 	"github.com/kubevitals/kubevitals/operator"
@@ -21,7 +22,7 @@ var demoCluster []byte
 func newDemo() *cobra.Command {
 	var serve serveFlags
 	var every time.Duration
-	rules := ruleFlags{catalogs: defaultCatalogs}
+	rules := ruleFlags{Config: rulebook.Config{Catalogs: rulebook.DefaultCatalogs}}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work, without a cluster",
@@ -40,7 +41,7 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if err != nil {
 		return err
 	}
-	set, err := rules.load(cmd.ErrOrStderr())
+	set, err := rules.Load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func eval(cmd *cobra.Command, flags *evalFlags, format string, args []string) er
 	if !ok {
 		return fmt.Errorf("--format %q: expected prometheus, openmetrics or json", format)
 	}
-	set, err := flags.rules.load(cmd.ErrOrStderr())
+	set, err := flags.rules.Load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,6 @@ var evalFormats = map[string]func(io.Writer, evaluated) error{
 // writer gathers families in a format and writes them.
 func writer(f exposition.Format, write func(io.Writer, []exposition.Rendered) error) func(io.Writer, evaluated) error {
 	return func(w io.Writer, e evaluated) error {
-		if e.gather == nil {
-			return nil
-		}
 		families, err := e.gather(f)
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ type evaluation struct {
 
 // evaluated is what rules give for objects.
 type evaluated struct {
-	// gather returns the families in a format. It may be nil, for none.
+	// gather returns the families in a format.
 	gather func(exposition.Format) ([]exposition.Rendered, error)
 	// problems has a line, in order, for what rules asked for and objects could
 	// not give: one for each family, kind of object and reason.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kubevitals/kubevitals/internal/explain"
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -49,7 +50,7 @@ Objects are read as "kubevitals eval" reads them, and evaluated as a server woul
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return explain(cmd, &flags, args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runExplain(cmd, &flags, args[0], args[1:]) },
 	}
 	flags.eval.rules.add(cmd)
 	flags.define(cmd.Flags())
@@ -58,16 +59,16 @@ Objects are read as "kubevitals eval" reads them, and evaluated as a server woul
 
 var errNoSeries = errors.New("no series matches")
 
-func explain(cmd *cobra.Command, flags *explainFlags, series string, paths []string) error {
-	sel, err := parseSelector(series)
+func runExplain(cmd *cobra.Command, flags *explainFlags, series string, paths []string) error {
+	sel, err := explain.ParseSelector(series)
 	if err != nil {
 		return err
 	}
 	f := &flags.eval.rules
-	if f.keep, err = keep(flags.allow, flags.deny); err != nil {
+	if f.Keep, err = keep(flags.allow, flags.deny); err != nil {
 		return err
 	}
-	set, err := f.load(cmd.ErrOrStderr())
+	set, err := f.Load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -76,9 +77,8 @@ func explain(cmd *cobra.Command, flags *explainFlags, series string, paths []str
 		all = set // a group that is off does not fit to the others
 	}
 	objects, readErr := source.ReadObjects(paths, cmd.InOrStdin())
-	e := newExplanation(sel, set, objects)
-	e.enabled = f.enable
 	evaluation := flags.eval.evaluation()
+	e := explain.New(sel, set, objects, explain.Options{Enabled: f.Enable, Now: evaluation.now})
 	evaluation.tracer = e
 	result, err := evaluation.run(set, objects)
 	if err != nil {
@@ -86,16 +86,15 @@ func explain(cmd *cobra.Command, flags *explainFlags, series string, paths []str
 	}
 	families, err := result.gather(exposition.Text)
 	if err == nil {
-		err = e.match(families)
+		err = e.Match(families)
 	}
 	if err != nil {
 		return errors.Join(err, readErr)
 	}
-	e.now = evaluation.now
-	if _, err := fmt.Fprint(cmd.OutOrStdout(), e.text(all)); err != nil {
+	if _, err := fmt.Fprint(cmd.OutOrStdout(), e.Text(all)); err != nil {
 		return err
 	}
-	if len(e.matched) == 0 {
+	if !e.Found() {
 		return errors.Join(readErr, errNoSeries)
 	}
 	return readErr
@@ -103,7 +102,7 @@ func explain(cmd *cobra.Command, flags *explainFlags, series string, paths []str
 
 // everything compiles the rules with what flags switch off.
 func (f *ruleFlags) everything() (*rule.Set, error) {
-	wide := *f
-	wide.keep, wide.everyGroup = nil, true
-	return wide.load(io.Discard)
+	wide := f.Config
+	wide.Keep, wide.EnableAll = nil, true
+	return wide.Load(io.Discard)
 }

@@ -1,10 +1,5 @@
 package cli
 
-import (
-	"strconv"
-	"strings"
-)
-
 // KSMFlag is a row of the table of kube-state-metrics' flags, for tests.
 type KSMFlag struct {
 	Name, Option, Here, Warning string
@@ -23,16 +18,3 @@ var (
 	Keep        = keep
 	CgroupLimit = cgroupLimit
 )
-
-// ParseSelector reads a selector and returns it as its parts spell it.
-func ParseSelector(text string) (string, error) {
-	s, err := parseSelector(text)
-	if err != nil {
-		return "", err
-	}
-	parts := make([]string, len(s.matchers))
-	for i, m := range s.matchers {
-		parts[i] = m.label + m.op + strconv.Quote(m.value)
-	}
-	return s.name + "{" + strings.Join(parts, ",") + "}", nil
-}

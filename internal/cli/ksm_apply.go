@@ -4,10 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -94,31 +92,25 @@ func (f *ksmFlags) sharding(*stateFlags) error {
 // rules decides which rules are used.
 func (f *ksmFlags) rules(to *stateFlags) (err error) {
 	r := &to.rules
-	r.inline, r.noDefaults = f.inline, f.compat
-	if f.inline != "" && r.legacy != "" {
+	r.Inline, r.NoDefaults = f.inline, f.compat
+	if f.inline != "" && r.Legacy != "" {
 		f.warn("custom-resource-state-config-file", "no effect beside --custom-resource-state-config")
-		r.legacy = ""
+		r.Legacy = ""
 	}
-	r.mayMiss = f.goOnWithoutRules
-	if r.mayMiss && r.legacy != "" && !exists(r.legacy) {
-		f.warn("custom-resource-state-config-file", "there is no %s yet: nothing is served by it until it appears", r.legacy)
-		r.noDefaults = true
+	r.MayMiss = f.goOnWithoutRules
+	if r.Missing() {
+		f.warn("custom-resource-state-config-file", "there is no %s yet: nothing is served by it until it appears", r.Legacy)
+		r.NoDefaults = true
 	}
-	r.keep, err = keep(f.allow, f.deny)
+	r.Keep, err = keep(f.allow, f.deny)
 	if err != nil {
 		return err
 	}
-	if f.compat && len(f.missing) == 0 && len(r.catalogs)+len(r.files) == 0 && r.legacy+r.inline == "" {
+	if f.compat && len(f.missing) == 0 && len(r.Catalogs)+len(r.Paths) == 0 && r.Legacy+r.Inline == "" {
 		return errors.New("there are no rules: give --custom-resource-state-config-file FILE or --custom-resource-state-config YAML, " +
 			"or, of Kubevitals' own, --rules FILE or --catalog NAME")
 	}
 	return nil
-}
-
-// exists reports whether a file is not missing.
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // objects decides which objects are read, and from where.

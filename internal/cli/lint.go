@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubevitals/kubevitals/internal/lint"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 )
@@ -28,7 +30,7 @@ type lintFlags struct {
 }
 
 func newLint() *cobra.Command {
-	f := &lintFlags{rules: ruleFlags{noDefaults: true}}
+	f := &lintFlags{rules: ruleFlags{Config: rulebook.Config{NoDefaults: true}}}
 	cmd := &cobra.Command{
 		Use:   "lint [FILE|DIR...]",
 		Short: "Check rules: errors, fields that do not exist, risky metrics",
@@ -45,7 +47,7 @@ docs/linting.md lists what is checked.`,
 
   # how many series an object gives, by the schemas of a cluster
   kubevitals lint --cluster --series --catalog gateway-api`,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.lint(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.rules.add(cmd)
 	flags := cmd.Flags()
@@ -61,7 +63,7 @@ docs/linting.md lists what is checked.`,
 	return cmd
 }
 
-func (f *lintFlags) lint(cmd *cobra.Command, args []string) error {
+func (f *lintFlags) run(cmd *cobra.Command, args []string) error {
 	write, ok := lintFormats[f.format]
 	switch {
 	case !ok:
@@ -69,48 +71,36 @@ func (f *lintFlags) lint(cmd *cobra.Command, args []string) error {
 	case f.kubeconfig != "" && !f.cluster:
 		return errors.New("--kubeconfig goes with --cluster")
 	}
-	f.rules.files = slices.Concat(args, f.rules.files)
-	if len(f.rules.files)+len(f.rules.catalogs) == 0 && f.rules.legacy == "" {
+	f.rules.Paths = slices.Concat(args, f.rules.Paths)
+	if len(f.rules.Paths)+len(f.rules.Catalogs) == 0 && f.rules.Legacy == "" {
 		return errors.New("lint needs rules: name files or folders, or give --rules, --catalog or --custom-resource-state-config-file")
 	}
-	l := &linter{}
-	if err := l.load(f.rules); err != nil {
+	rules, err := f.rules.Survey()
+	if err != nil {
 		return err
 	}
-	l.checkText()
-	if l.set != nil {
-		readings := l.set.Readings()
-		kinds, err := f.kinds(cmd.Context(), l.set, readings)
-		if err != nil {
+	opts := lint.Options{Fields: len(f.crds) > 0 || f.cluster, Series: f.series}
+	if rules.Set != nil {
+		if opts.Kinds, err = f.kinds(cmd.Context(), rules.Set); err != nil {
 			return err
 		}
-		l.checkMetrics(readings)
-		if len(f.crds) > 0 || f.cluster {
-			l.checkFields(readings, kinds)
-		}
-		l.metrics = len(readings)
-		if f.series {
-			l.series = estimate(readings, kinds)
-		}
 	}
-	l.finish()
-	if err := write(cmd.OutOrStdout(), l); err != nil {
+	report := lint.Check(rules, opts)
+	if err := write(report, cmd.OutOrStdout()); err != nil {
 		return err
 	}
-	return l.outcome(cmd.OutOrStdout(), f)
+	switch {
+	case report.Errors() > 0, f.strict && report.Warnings() > 0:
+		return errors.New(report.Counts())
+	case f.format == "text":
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok   ", report.Counts())
+	}
+	return err
 }
 
-// outcome returns an error with the counts when the check has failed, and else
-// writes them, for people.
-func (l *linter) outcome(w io.Writer, f *lintFlags) error {
-	switch {
-	case l.count(severityError) > 0, f.strict && l.count(severityWarning) > 0:
-		return errors.New(l.counts())
-	case f.format == "text":
-		_, err := fmt.Fprintln(w, "ok   ", l.counts())
-		return err
-	}
-	return nil
+// lintFormats write reports.
+var lintFormats = map[string]func(*lint.Report, io.Writer) error{
+	"text": (*lint.Report).WriteText, "json": (*lint.Report).WriteJSON, "github": (*lint.Report).WriteGitHub,
 }
 
 // clusterLimit is how long the schemas of a cluster may take.
@@ -118,37 +108,47 @@ const clusterLimit = 2 * time.Minute
 
 // kinds returns the kinds whose schemas the flags give. One of --crds goes before
 // the same of a cluster.
-func (f *lintFlags) kinds(ctx context.Context, set *rule.Set, readings []rule.Reading) ([]source.KindSchema, error) {
-	kinds, err := source.CRDSchemas(f.crds)
+func (f *lintFlags) kinds(ctx context.Context, set *rule.Set) ([]lint.Kind, error) {
+	defined, err := source.CRDSchemas(f.crds)
 	if err != nil {
 		return nil, fmt.Errorf("--crds: %w", err)
+	}
+	var kinds []lint.Kind
+	for _, k := range defined {
+		kinds = append(kinds, lint.Kind{Served: k.Served, Schema: k.Schema})
 	}
 	if !f.cluster {
 		return kinds, nil
 	}
-	config, err := clusterConfig(f.kubeconfig)
+	served, err := f.clusterSchemas(ctx, set)
 	if err != nil {
 		return nil, fmt.Errorf("--cluster: %w", err)
+	}
+	for _, k := range served {
+		if !slices.ContainsFunc(defined, func(o source.KindSchema) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
+			kinds = append(kinds, lint.Kind{Served: k.Served, Schema: k.Schema})
+		}
+	}
+	return kinds, nil
+}
+
+// clusterSchemas returns the kinds that a cluster serves, of the groups that
+// rules are about.
+func (f *lintFlags) clusterSchemas(ctx context.Context, set *rule.Set) ([]source.KindSchema, error) {
+	config, err := clusterConfig(f.kubeconfig)
+	if err != nil {
+		return nil, err
 	}
 	cluster, err := source.NewCluster(source.ClusterConfig{
 		REST: config, Set: set, Store: store.New(set, store.Options{}), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--cluster: %w", err)
+		return nil, err
 	}
+	readings := set.Readings()
 	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
 	defer cancel()
-	served, err := cluster.Schemas(ctx, func(group string) bool {
+	return cluster.Schemas(ctx, func(group string) bool {
 		return slices.ContainsFunc(readings, func(r rule.Reading) bool { return r.Discovered || r.GVK.Group == group })
 	})
-	if err != nil {
-		return nil, fmt.Errorf("--cluster: %w", err)
-	}
-	own := len(kinds)
-	for _, k := range served {
-		if !slices.ContainsFunc(kinds[:own], func(o source.KindSchema) bool { return o.Group == k.Group && o.Kind == k.Kind }) {
-			kinds = append(kinds, k)
-		}
-	}
-	return kinds, nil
 }

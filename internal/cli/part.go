@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 	"github.com/kubevitals/kubevitals/internal/web"
@@ -25,7 +26,7 @@ type state struct {
 	current atomic.Pointer[engine]
 
 	build      builder            // nil when rules do not change
-	rules      *rulebook          // nil when rules do not change
+	rules      *rulebook.Book     // nil when rules do not change
 	configMaps *source.ConfigMaps // nil when there are none with rules
 	changes    chan *rule.Set     // holds the newest rules that are not at work
 	pushing    sync.Mutex         // held while rules are made and handed over
@@ -113,12 +114,12 @@ func (e *engine) up(_ context.Context, emit func(operator.Metric)) error {
 	sourceUp := e.err() == nil
 	gatewayUp, asked := sourceUp, false
 	for _, k := range e.store.Status() {
-		if slices.ContainsFunc(defaultCatalogs, func(name string) bool { return slices.Contains(k.Documents, name) }) {
+		if slices.ContainsFunc(rulebook.DefaultCatalogs, func(name string) bool { return slices.Contains(k.Documents, name) }) {
 			gatewayUp = gatewayUp && k.Up()
 		}
 	}
 	for _, name := range e.set.Documents() {
-		asked = asked || slices.Contains(defaultCatalogs, name)
+		asked = asked || slices.Contains(rulebook.DefaultCatalogs, name)
 	}
 	emit(gauge("kubevitals_state_source_up", "Whether the cluster or the files could be read when last tried.", sourceUp))
 	if asked {
@@ -148,8 +149,8 @@ func (s *state) page() web.Page {
 	}
 	if err := e.err(); err != nil {
 		p.Err = err.Error()
-	} else if s.rules != nil && s.rules.err() != nil {
-		p.Err = fmt.Sprintf("rules are refused: %v", s.rules.err())
+	} else if s.rules != nil && s.rules.Err() != nil {
+		p.Err = fmt.Sprintf("rules are refused: %v", s.rules.Err())
 	}
 	return p
 }

@@ -74,8 +74,8 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	rules := newRulebook(&s.rules, slog.New(slog.DiscardHandler))
-	set, err := rules.begin(cmd.ErrOrStderr())
+	rules := s.rules.book(slog.New(slog.DiscardHandler))
+	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

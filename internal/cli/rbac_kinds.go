@@ -14,12 +14,13 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/rbac"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 )
 
 // kinds fills in what is known to be served, and says where that is known from.
-func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) (about []string, err error) {
+func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook.Book) (about []string, err error) {
 	if !f.offline {
 		about, err = f.ask(cmd, plan, rules)
 		if err != nil {
@@ -49,7 +50,7 @@ func (f *rbacFlags) kinds(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) 
 
 // ask asks the cluster that the flags name, or else one that is found and
 // answers.
-func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([]string, error) {
+func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook.Book) ([]string, error) {
 	s := f.state
 	named := s.kubeconfig != "" || s.apiserver != ""
 	config, err := s.cluster()
@@ -57,7 +58,7 @@ func (f *rbacFlags) ask(cmd *cobra.Command, plan *rbac.Plan, rules *rulebook) ([
 		return nil, nil
 	}
 	if err == nil && plan.ConfigMaps {
-		plan.Rules, err = withConfigMaps(cmd, config, plan, rules)
+		plan.Rules, err = f.withConfigMaps(cmd, config, plan, rules)
 	}
 	if err == nil {
 		err = askCluster(cmd.Context(), config, plan)
@@ -77,8 +78,8 @@ const patience = 15 * time.Second
 
 // withConfigMaps returns the rules with those of the cluster's ConfigMaps. Those
 // that are refused, which would not be used, are warned of.
-func withConfigMaps(cmd *cobra.Command, config *rest.Config, plan *rbac.Plan, rules *rulebook) (*rule.Set, error) {
-	configMaps, err := source.NewConfigMaps(config, rules.flags.configMaps, plan.ConfigMapNamespaces, rules.log)
+func (f *rbacFlags) withConfigMaps(cmd *cobra.Command, config *rest.Config, plan *rbac.Plan, rules *rulebook.Book) (*rule.Set, error) {
+	configMaps, err := source.NewConfigMaps(config, f.state.rules.configMaps, plan.ConfigMapNamespaces, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +88,10 @@ func withConfigMaps(cmd *cobra.Command, config *rest.Config, plan *rbac.Plan, ru
 	set := plan.Rules
 	err = configMaps.Watch(ctx, func(all []source.ConfigMap) {
 		defer cancel()
-		changed, verdicts := rules.configMaps(all)
+		changed, verdicts := rules.ConfigMaps(unitsOf(all))
 		for _, v := range verdicts {
-			if v.err != nil {
-				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: the rules of %s are refused and left out: %v\n", displayName(v.name), v.err)
+			if v.Err != nil {
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "warning: the rules of %s are refused and left out: %v\n", v.About(), v.Err)
 			}
 		}
 		if changed != nil {

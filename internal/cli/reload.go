@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/operator"
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -23,19 +23,8 @@ type reloads struct {
 	pending   bool      // an engine waits for its objects
 	err       error     // why there is none
 	loaded    bool      // the ConfigMaps have been taken in once
-}
 
-// begin loads the rules for the first time. Warnings go to w.
-func (b *rulebook) begin(w io.Writer) (*rule.Set, error) {
-	b.warnings = w
-	defer func() { b.warnings = nil }()
-	set, verdicts := b.own()
-	for _, v := range verdicts {
-		if v.err != nil {
-			return nil, v.err
-		}
-	}
-	return set, nil
+	seen map[string]source.ConfigMap // by namespace/name
 }
 
 // run keeps an engine at work, and lets another one take over when the rules
@@ -86,33 +75,34 @@ func (s *state) succeed(ctx context.Context, set *rule.Set) *running {
 // follow watches where the rules come from.
 func (s *state) follow(op *operator.Operator) {
 	s.reloads.succeeded = time.Now()
-	if paths := s.rules.flags.paths(); len(paths) > 0 {
+	if paths := s.rules.Followed(); len(paths) > 0 {
 		op.Daemon("rules", func(ctx context.Context) error {
-			return source.WatchPaths(ctx, paths, s.log, func() { s.change(ctx, s.rules.own) })
+			return source.WatchPaths(ctx, paths, s.log, func() { s.change(ctx, s.rules.Own) })
 		})
 	}
 	if s.configMaps != nil {
 		op.Daemon("rules_configmaps", func(ctx context.Context) error {
 			return s.configMaps.Watch(ctx, func(all []source.ConfigMap) {
-				s.change(ctx, func() (*rule.Set, []verdict) { return s.rules.configMaps(all) })
+				s.reloads.see(all)
+				s.change(ctx, func() (*rule.Set, []rulebook.Verdict) { return s.rules.ConfigMaps(unitsOf(all)) })
 				s.reloads.taken()
 			})
 		})
 	}
 }
 
-// paths returns the files and folders that rules are read from.
-func (f *ruleFlags) paths() []string {
-	paths := append([]string{}, f.files...)
-	if f.legacy != "" {
-		paths = append(paths, f.legacy)
+// unitsOf returns ConfigMaps as a book knows them.
+func unitsOf(all []source.ConfigMap) []rulebook.ConfigMap {
+	out := make([]rulebook.ConfigMap, len(all))
+	for i, cm := range all {
+		out[i] = rulebook.ConfigMap{Name: cm.String(), Created: cm.Created, Data: cm.Data}
 	}
-	return paths
+	return out
 }
 
 // change makes changed rules known, tells what became of them, and has a set
 // take over.
-func (s *state) change(ctx context.Context, load func() (*rule.Set, []verdict)) {
+func (s *state) change(ctx context.Context, load func() (*rule.Set, []rulebook.Verdict)) {
 	for _, v := range s.push(load) {
 		s.tell(ctx, v)
 	}
@@ -120,7 +110,7 @@ func (s *state) change(ctx context.Context, load func() (*rule.Set, []verdict)) 
 
 // push hands over a changed set. Sets are handed over in the order in which they
 // were made.
-func (s *state) push(load func() (*rule.Set, []verdict)) []verdict {
+func (s *state) push(load func() (*rule.Set, []rulebook.Verdict)) []rulebook.Verdict {
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
 	set, verdicts := load()
@@ -138,24 +128,24 @@ func (s *state) push(load func() (*rule.Set, []verdict)) []verdict {
 }
 
 // tell counts a verdict, logs it, and writes it on the ConfigMap it is about.
-func (s *state) tell(ctx context.Context, v verdict) {
-	s.reloads.count(v.err == nil)
-	if !v.news {
+func (s *state) tell(ctx context.Context, v rulebook.Verdict) {
+	s.reloads.count(v.Err == nil)
+	if !v.News {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	name, isConfigMap := displayName(v.name), v.name != ownUnit
-	if v.err != nil {
-		s.log.Error("Rules are refused, those from before stay in use", "rules", name, "err", v.err)
+	configMap, isConfigMap := s.reloads.configMap(v.ConfigMap)
+	if v.Err != nil {
+		s.log.Error("Rules are refused, those from before stay in use", "rules", v.About(), "err", v.Err)
 		if isConfigMap {
-			s.configMaps.Record(ctx, v.unit.configMap, true, "RulesRefused", v.err.Error())
+			s.configMaps.Record(ctx, configMap, true, "RulesRefused", v.Err.Error())
 		}
 		return
 	}
-	s.log.Info("Rules are accepted", "rules", name)
-	if isConfigMap && !v.first {
-		s.configMaps.Record(ctx, v.unit.configMap, false, "RulesAccepted", "The rules are accepted.")
+	s.log.Info("Rules are accepted", "rules", v.About())
+	if isConfigMap && !v.First {
+		s.configMaps.Record(ctx, configMap, false, "RulesAccepted", "The rules are accepted.")
 	}
 }
 
@@ -170,7 +160,7 @@ func (s *state) rulesReady(ctx context.Context) error {
 			return errors.New("the rules of ConfigMaps are being taken in")
 		}
 	}
-	if err := s.rules.err(); err != nil {
+	if err := s.rules.Err(); err != nil {
 		return operator.Warning(err)
 	}
 	return operator.Warning(s.reloads.why(ctx, s.next.Load()))
@@ -197,6 +187,25 @@ func (r *reloads) failed(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending, r.err = false, err
+}
+
+// see notes the ConfigMaps as they are now.
+func (r *reloads) see(all []source.ConfigMap) {
+	seen := make(map[string]source.ConfigMap, len(all))
+	for _, cm := range all {
+		seen[cm.String()] = cm
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = seen
+}
+
+// configMap returns the ConfigMap of a name, if there is one.
+func (r *reloads) configMap(name string) (source.ConfigMap, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cm, ok := r.seen[name]
+	return cm, ok
 }
 
 func (r *reloads) begin() {
@@ -242,7 +251,7 @@ func (s *state) collectRules(_ context.Context, emit func(operator.Metric)) erro
 	r := &s.reloads
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	emit(gauge("kubevitals_rules_last_reload_successful", "Whether all rules are in use as they are now.", s.rules.err() == nil))
+	emit(gauge("kubevitals_rules_last_reload_successful", "Whether all rules are in use as they are now.", s.rules.Err() == nil))
 	emit(gauge("kubevitals_rules_reload_pending", "Whether changed rules wait for their objects before they take over.", r.pending))
 	emit(operator.Metric{
 		Name: "kubevitals_rules_last_reload_success_timestamp_seconds", Help: "When the rules in use took over.", Unit: "seconds",
@@ -254,7 +263,7 @@ func (s *state) collectRules(_ context.Context, emit func(operator.Metric)) erro
 			Type: metric.Counter, Labels: metric.Labels("result", result), Value: float64(n),
 		})
 	}
-	for name, valid := range s.rules.states() {
+	for name, valid := range s.rules.States() {
 		emit(gauge("kubevitals_rules_valid", "Whether the rules of the flags' files, or of a ConfigMap, are in use as they are now.", valid, "rules", name))
 	}
 	return nil

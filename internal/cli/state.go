@@ -116,12 +116,12 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 
 // prepare loads the rules and makes the part.
 func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, error) {
-	rules := newRulebook(&f.rules, log)
-	set, err := rules.begin(cmd.ErrOrStderr())
+	rules := f.rules.book(log)
+	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
-	if f.rules.keep != nil && len(set.Families()) == 0 {
+	if f.rules.Keep != nil && len(set.Families()) == 0 {
 		log.Warn("No family is left to serve by --metric-allowlist or --metric-denylist")
 	}
 	build, title, err := f.builder(cmd.InOrStdin(), log)

@@ -12,6 +12,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/ruletest"
+	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // testNow is when ages are computed in tests that do not say, so that what they
@@ -136,26 +141,56 @@ func (f *testFlags) one(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a, err := readArchive(file, data, f.eval)
+	a, err := ruletest.Read(file, data, f.env())
 	if err != nil {
 		return "", err
 	}
 	if f.update {
-		if a, err = f.rewrite(a); err != nil {
+		if a, err = f.rewrite(file, data, a); err != nil {
 			return "", err
 		}
 	}
-	return a.check()
+	return a.Check()
 }
 
 // rewrite updates the file of an archive and returns it as it is then.
-func (f *testFlags) rewrite(a *archive) (*archive, error) {
-	data, err := a.update()
-	if err != nil || bytes.Equal(data, a.data) {
+func (f *testFlags) rewrite(file string, before []byte, a *ruletest.Archive) (*ruletest.Archive, error) {
+	data, err := a.Update()
+	if err != nil || bytes.Equal(data, before) {
 		return a, err
 	}
-	if err := os.WriteFile(a.name, data, 0o644); err != nil {
+	if err := os.WriteFile(file, data, 0o644); err != nil {
 		return nil, err
 	}
-	return readArchive(a.name, data, f.eval)
+	return ruletest.Read(file, data, f.env())
+}
+
+// env returns how a test is evaluated: as the command eval does, with the flags of
+// the test, which go before those of the command.
+func (f *testFlags) env() ruletest.Env {
+	eval := f.eval
+	set := pflag.NewFlagSet("flags", pflag.ContinueOnError)
+	set.Usage = func() {}
+	eval.rules.define(set)
+	eval.defineNow(set, "")
+	return ruletest.Env{
+		Rules: &eval.rules.Config,
+		Parse: func(words []string) error {
+			err := set.Parse(words)
+			switch {
+			case errors.Is(err, pflag.ErrHelp):
+				return errors.New("there is no help here: kubevitals eval --help lists the flags")
+			case err == nil && set.NArg() > 0:
+				return fmt.Errorf("%q is no flag: the objects are files of the archive", set.Arg(0))
+			}
+			return err
+		},
+		Objects: func(r io.Reader) ([]map[string]any, error) { return source.ReadObjects([]string{"-"}, r) },
+		Evaluate: func(rules *rule.Set, objects []map[string]any) (ruletest.Result, error) {
+			e, err := eval.evaluation().run(rules, objects)
+			return ruletest.Result{Problems: e.problems, Notes: e.notes, Print: func(w io.Writer, format string) error {
+				return evalFormats[format](w, e)
+			}}, err
+		},
+	}
 }

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"cmp"
@@ -11,14 +11,13 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// explanation gathers why rules give some series for objects, and others not.
+// Explanation gathers why rules give some series for objects, and others not.
 // It is the [rule.Tracer] of their evaluation.
-type explanation struct {
-	sel     *selector
+type Explanation struct {
+	sel     *Selector
 	set     *rule.Set
 	objects []map[string]any
-	enabled []string // opt-in groups
-	now     time.Time
+	opts    Options
 	order   map[*rule.Metric]int // of the rules
 	wanted  map[int]bool         // families
 	traces  map[traceKey]*rule.Trace
@@ -41,11 +40,20 @@ type matchedSeries struct {
 	sample metric.Sample
 }
 
-// newExplanation returns an explanation of what a set gives for objects, which
-// it keeps.
-func newExplanation(sel *selector, set *rule.Set, objects []map[string]any) *explanation {
-	e := &explanation{
-		sel: sel, set: set, objects: slices.Clone(objects),
+// Options say how the objects are evaluated.
+type Options struct {
+	// Enabled are the opt-in groups that are switched on.
+	Enabled []string
+	// Now is when ages are computed.
+	Now time.Time
+}
+
+// New returns an explanation of what a set gives for objects, which it keeps. It
+// has to be the tracer of their evaluation, and then to be shown what that gave
+// with [Explanation.Match], before it has anything to tell.
+func New(sel *Selector, set *rule.Set, objects []map[string]any, opts Options) *Explanation {
+	e := &Explanation{
+		sel: sel, set: set, objects: slices.Clone(objects), opts: opts,
 		order: make(map[*rule.Metric]int), wanted: make(map[int]bool), traces: make(map[traceKey]*rule.Trace),
 	}
 	families := set.Families()
@@ -59,10 +67,10 @@ func newExplanation(sel *selector, set *rule.Set, objects []map[string]any) *exp
 }
 
 // Wants reports whether a metric is of a family that is asked about.
-func (e *explanation) Wants(m *rule.Metric) bool { return e.wanted[m.Family] }
+func (e *Explanation) Wants(m *rule.Metric) bool { return e.wanted[m.Family] }
 
 // Trace keeps a trace.
-func (e *explanation) Trace(t *rule.Trace) {
+func (e *Explanation) Trace(t *rule.Trace) {
 	e.traces[traceKey{t.Metric, t.GVK, metadataText(t.Object, "namespace"), metadataText(t.Object, "name")}] = t
 }
 
@@ -83,8 +91,9 @@ func kindOf(o map[string]any) rule.GVK {
 	return rule.GVK{Group: group, Version: version, Kind: kind}
 }
 
-// match finds the series that are asked about among all that there are.
-func (e *explanation) match(families []exposition.Rendered) error {
+// Match finds the series that are asked about among all that there are. Families
+// are in the text format.
+func (e *Explanation) Match(families []exposition.Rendered) error {
 	seen := make(map[string]bool)
 	for i, d := range e.set.Families() {
 		at := slices.IndexFunc(families, func(r exposition.Rendered) bool { return r.Name == d.Name })
@@ -106,6 +115,9 @@ func (e *explanation) match(families []exposition.Rendered) error {
 	return nil
 }
 
+// Found reports whether there is a series that is asked about.
+func (e *Explanation) Found() bool { return len(e.matched) > 0 }
+
 // mismatches returns the conditions that labels do not meet. Of labels that are
 // not complete, those that are absent may still come.
 func mismatches(conditions []matcher, labels []metric.Label, complete bool) []string {
@@ -126,7 +138,7 @@ func mismatches(conditions []matcher, labels []metric.Label, complete bool) []st
 }
 
 // sorted returns the traces of a family: by object, then in rule order.
-func (e *explanation) sorted(family int) []*rule.Trace {
+func (e *Explanation) sorted(family int) []*rule.Trace {
 	var keys []traceKey
 	for k := range e.traces {
 		if k.metric.Family == family {
@@ -151,7 +163,7 @@ type contribution struct {
 }
 
 // contributions returns what makes a series.
-func (e *explanation) contributions(s *matchedSeries) []contribution {
+func (e *Explanation) contributions(s *matchedSeries) []contribution {
 	if e.made == nil {
 		e.made = make(map[string][]contribution)
 		for i := range e.set.Families() {
@@ -164,7 +176,7 @@ func (e *explanation) contributions(s *matchedSeries) []contribution {
 }
 
 // index finds the series that a trace has samples of.
-func (e *explanation) index(family int, t *rule.Trace) {
+func (e *Explanation) index(family int, t *rule.Trace) {
 	for i := range t.Results {
 		if r := &t.Results[i]; r.Given {
 			key := e.seriesKey(family, r.Labels)
@@ -174,6 +186,6 @@ func (e *explanation) index(family int, t *rule.Trace) {
 }
 
 // seriesKey names a series.
-func (e *explanation) seriesKey(family int, labels []metric.Label) string {
+func (e *Explanation) seriesKey(family int, labels []metric.Label) string {
 	return string(exposition.AppendSample(nil, e.set.Families()[family].Name, labels, 0))
 }

@@ -1,23 +1,47 @@
-package cli
+package ruletest
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/tools/txtar"
+
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 )
 
-// archive is a test of rules in one file: a txtar archive of rules, objects and
-// what is expected of them. Its comment may have lines of flags.
-type archive struct {
+// Archive is a test of rules in one file: rules, objects and what is expected of
+// them. Its comment may have lines of flags.
+type Archive struct {
 	name  string // as the user named it
 	data  []byte
 	files []archived
-	flags evalFlags
+	env   Env
+}
+
+// Env is how one test is evaluated. It belongs to the test, whose flags change it.
+type Env struct {
+	// Rules are the rules that flags name, and how all rules are compiled.
+	Rules *rulebook.Config
+	// Parse reads the words of one line of flags; all of them apply.
+	Parse func(words []string) error
+	// Objects reads the objects of a file, which errors call stdin.
+	Objects func(io.Reader) ([]map[string]any, error)
+	// Evaluate evaluates objects by rules.
+	Evaluate func(*rule.Set, []map[string]any) (Result, error)
+}
+
+// Result is what rules give for objects. The zero value is nothing.
+type Result struct {
+	// Problems has a line for what rules asked for and objects could not give; a
+	// test has to expect them. Notes are what else is said of the evaluation.
+	Problems, Notes []string
+	// Print writes the metrics in a format of the command eval. Nil is for none.
+	Print func(w io.Writer, format string) error
 }
 
 // archived is a file of an archive.
@@ -38,10 +62,10 @@ var archiveOutputs = []struct{ file, format string }{
 	{"output.prom", "prometheus"}, {"output.openmetrics", "openmetrics"}, {"output.json", "json"},
 }
 
-// readArchive reads an archive. flags are used where its own say nothing. An
-// error has a line, with its place, for each thing that is wrong.
-func readArchive(name string, data []byte, flags evalFlags) (*archive, error) {
-	a := &archive{name: name, data: data, flags: flags}
+// Read reads the archive of a file of some name, by which its rules may name files
+// beside it. An error has a line, with its place, for each thing that is wrong.
+func Read(name string, data []byte, env Env) (*Archive, error) {
+	a := &Archive{name: name, data: data, env: env}
 	parsed := txtar.Parse(data)
 	var errs []error
 	a.locate(parsed)
@@ -63,7 +87,7 @@ func readArchive(name string, data []byte, flags evalFlags) (*archive, error) {
 }
 
 // locate finds where in the data the files are.
-func (a *archive) locate(parsed *txtar.Archive) {
+func (a *Archive) locate(parsed *txtar.Archive) {
 	at, line := len(parsed.Comment), bytes.Count(parsed.Comment, []byte("\n"))
 	for _, f := range parsed.Files {
 		line++
@@ -79,24 +103,13 @@ func (a *archive) locate(parsed *txtar.Archive) {
 }
 
 // parseFlags reads the lines of flags of a comment.
-func (a *archive) parseFlags(comment []byte) error {
-	set := pflag.NewFlagSet("flags", pflag.ContinueOnError)
-	set.Usage = func() {}
-	a.flags.rules.define(set)
-	a.flags.defineNow(set, "")
+func (a *Archive) parseFlags(comment []byte) error {
 	for n, line := range splitLines(string(comment)) {
 		text, ok := strings.CutPrefix(line, "flags:")
 		if !ok {
 			continue
 		}
-		err := set.Parse(strings.Fields(text))
-		switch {
-		case errors.Is(err, pflag.ErrHelp):
-			err = errors.New("there is no help here: kubevitals eval --help lists the flags")
-		case err == nil && set.NArg() > 0:
-			err = fmt.Errorf("%q is no flag: the objects are files of the archive", set.Arg(0))
-		}
-		if err != nil {
+		if err := a.env.Parse(strings.Fields(text)); err != nil {
 			return fmt.Errorf("%s:%d: flags: %w", a.name, n+1, err)
 		}
 	}
@@ -104,9 +117,9 @@ func (a *archive) parseFlags(comment []byte) error {
 }
 
 // knows reports whether a file of the archive has a meaning.
-func (a *archive) knows(file string) bool {
+func (a *Archive) knows(file string) bool {
 	return isRules(file) || isLegacyRules(file) || isInput(file) || isExpectation(file) ||
-		slices.ContainsFunc(a.flags.rules.list(), func(f ruleFile) bool { return f.name == file })
+		slices.ContainsFunc(a.env.Rules.Files(), func(f rulebook.File) bool { return f.Name == file })
 }
 
 func isRules(file string) bool {
@@ -135,7 +148,7 @@ func isOutput(file string) bool {
 }
 
 // file returns a file of the archive, or nil.
-func (a *archive) file(name string) *archived {
+func (a *Archive) file(name string) *archived {
 	for i := range a.files {
 		if a.files[i].Name == name {
 			return &a.files[i]
@@ -145,18 +158,18 @@ func (a *archive) file(name string) *archived {
 }
 
 // has reports whether a file of the archive is of a sort.
-func (a *archive) has(sort func(file string) bool) bool {
+func (a *Archive) has(sort func(file string) bool) bool {
 	return slices.ContainsFunc(a.files, func(f archived) bool { return sort(f.Name) })
 }
 
 // rules returns the files of rules: those that flags name, and then the others
 // of the archive.
-func (a *archive) rules() []ruleFile {
-	files := a.flags.rules.list()
+func (a *Archive) rules() []rulebook.File {
+	files := a.env.Rules.Files()
 	for _, f := range a.files {
-		named := slices.ContainsFunc(files, func(r ruleFile) bool { return r.name == f.Name })
+		named := slices.ContainsFunc(files, func(r rulebook.File) bool { return r.Name == f.Name })
 		if !named && (isRules(f.Name) || isLegacyRules(f.Name)) {
-			files = append(files, ruleFile{name: f.Name, legacy: isLegacyRules(f.Name)})
+			files = append(files, rulebook.File{Name: f.Name, Legacy: isLegacyRules(f.Name)})
 		}
 	}
 	return files
@@ -164,7 +177,7 @@ func (a *archive) rules() []ruleFile {
 
 // replace returns the data with other contents of some files and the rest as it
 // is. Files that are new come last, in order.
-func (a *archive) replace(files []txtar.File) ([]byte, error) {
+func (a *Archive) replace(files []txtar.File) ([]byte, error) {
 	contents := make(map[string][]byte)
 	for _, f := range files {
 		contents[f.Name] = f.Data

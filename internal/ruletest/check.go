@@ -1,4 +1,4 @@
-package cli
+package ruletest
 
 import (
 	"bytes"
@@ -10,31 +10,31 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/source"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 )
 
 // outcome is what an archive gives.
 type outcome struct {
-	evaluated
+	Result
 	lines  []string // all that went wrong, as and in the order that eval prints it
 	failed []string // what of that is no warning
 }
 
 // run evaluates the objects of an archive by its rules.
-func (a *archive) run() (outcome, error) {
+func (a *Archive) run() (outcome, error) {
 	var out outcome
 	set := a.load(&out)
 	if set == nil {
 		return out, nil
 	}
 	objects, unread := a.objects()
-	result, err := a.flags.evaluation().run(set, objects)
+	result, err := a.env.Evaluate(set, objects)
 	if err != nil {
 		return out, err
 	}
-	out.evaluated = result
-	out.add(true, out.problems...)
-	out.add(false, out.notes...)
+	out.Result = result
+	out.add(true, out.Problems...)
+	out.add(false, out.Notes...)
 	out.add(true, unread...)
 	return out, nil
 }
@@ -48,9 +48,9 @@ func (o *outcome) add(failed bool, lines ...string) {
 }
 
 // load compiles the rules. It returns nil if that fails.
-func (a *archive) load(out *outcome) *rule.Set {
+func (a *Archive) load(out *outcome) *rule.Set {
 	var warnings bytes.Buffer
-	set, err := a.flags.rules.compile(a.rules(), a.readRules, &warnings)
+	set, err := a.env.Rules.Compile(a.rules(), a.readRules, &warnings)
 	out.add(false, splitLines(warnings.String())...)
 	if err != nil {
 		out.add(true, splitLines(err.Error())...)
@@ -61,20 +61,20 @@ func (a *archive) load(out *outcome) *rule.Set {
 
 // readRules reads a file of the archive or else, by a name that is relative to
 // the archive, a file of its own.
-func (a *archive) readRules(name string) ([]byte, error) {
+func (a *Archive) readRules(name string) ([]byte, error) {
 	if f := a.file(name); f != nil {
 		return f.Data, nil
 	}
-	return readRules(filepath.Dir(a.name), name)
+	return rulebook.Read(filepath.Dir(a.name), name)
 }
 
 // objects reads the objects, and returns a line for each that cannot be read.
-func (a *archive) objects() (objects []map[string]any, unread []string) {
+func (a *Archive) objects() (objects []map[string]any, unread []string) {
 	for _, f := range a.files {
 		if !isInput(f.Name) {
 			continue
 		}
-		found, err := source.ReadObjects([]string{"-"}, bytes.NewReader(f.Data))
+		found, err := a.env.Objects(bytes.NewReader(f.Data))
 		objects = append(objects, found...)
 		if err == nil {
 			continue
@@ -91,11 +91,11 @@ func (a *archive) objects() (objects []map[string]any, unread []string) {
 
 // want returns the files with what is expected, as they would have to be. Of an
 // archive that expects nothing, that is an output.
-func (a *archive) want(out outcome) ([]txtar.File, error) {
+func (a *Archive) want(out outcome) ([]txtar.File, error) {
 	var files []txtar.File
 	for _, o := range archiveOutputs {
 		if a.file(o.file) != nil || o.file == "output.prom" && !a.has(isExpectation) {
-			text, err := printed(o.format, out.evaluated)
+			text, err := printed(o.format, out.Result)
 			if err != nil {
 				return nil, err
 			}
@@ -109,9 +109,12 @@ func (a *archive) want(out outcome) ([]txtar.File, error) {
 }
 
 // printed returns families as eval prints them; the last line ends.
-func printed(format string, e evaluated) (string, error) {
+func printed(format string, r Result) (string, error) {
 	var b strings.Builder
-	if err := evalFormats[format](&b, e); err != nil {
+	if r.Print == nil {
+		return "", nil
+	}
+	if err := r.Print(&b, format); err != nil {
 		return "", err
 	}
 	return joinLines(splitLines(b.String())), nil
@@ -126,9 +129,9 @@ func joinLines(lines []string) string {
 
 var errNothingExpected = errors.New("the file does not say what is expected: run kubevitals test --update to add output.prom")
 
-// check returns what to show of an archive that does not give what it expects,
+// Check returns what to show of an archive that does not give what it expects,
 // "" if it does.
-func (a *archive) check() (string, error) {
+func (a *Archive) Check() (string, error) {
 	out, err := a.run()
 	switch {
 	case err != nil:
@@ -153,7 +156,7 @@ func (a *archive) check() (string, error) {
 }
 
 // unexpected returns what went wrong although no errors are expected.
-func (a *archive) unexpected(out outcome) string {
+func (a *Archive) unexpected(out outcome) string {
 	if a.file(fileErrors) != nil || len(out.failed) == 0 {
 		return ""
 	}
@@ -161,7 +164,7 @@ func (a *archive) unexpected(out outcome) string {
 }
 
 // differences compares a file of the archive with what it should be.
-func (a *archive) differences(got txtar.File) string {
+func (a *Archive) differences(got txtar.File) string {
 	want := a.file(got.Name)
 	var b strings.Builder
 	for _, hunk := range hunks(diffLines(splitLines(string(want.Data)), splitLines(string(got.Data)))) {
@@ -174,7 +177,7 @@ func (a *archive) differences(got txtar.File) string {
 }
 
 // checkSubset compares the patterns of the archive with the exposition.
-func (a *archive) checkSubset(out outcome) (string, error) {
+func (a *Archive) checkSubset(out outcome) (string, error) {
 	f := a.file(fileSubset)
 	if f == nil {
 		return "", nil
@@ -184,7 +187,7 @@ func (a *archive) checkSubset(out outcome) (string, error) {
 	if errors.As(err, &at) {
 		return "", fmt.Errorf("%s:%d: %w", a.name, f.line+at.line, err)
 	}
-	text, err := printed("prometheus", out.evaluated)
+	text, err := printed("prometheus", out.Result)
 	if err != nil {
 		return "", err
 	}
@@ -201,10 +204,10 @@ func (a *archive) checkSubset(out outcome) (string, error) {
 	return b.String(), nil
 }
 
-// update returns the archive with its expectations rewritten: whole outputs and
+// Update returns the file of the archive with its expectations rewritten: whole outputs and
 // errors, if it has them. Without any expectation it gets an output, unless the
 // rules cannot be used.
-func (a *archive) update() ([]byte, error) {
+func (a *Archive) Update() ([]byte, error) {
 	out, err := a.run()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package cli
+package lint
 
 import (
 	"cmp"
@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // checkFields reports what rules read and schemas do not have.
-func (l *linter) checkFields(readings []rule.Reading, kinds []source.KindSchema) {
+func (l *linter) checkFields(readings []rule.Reading, kinds []Kind) {
 	f := &fieldLinter{linter: l, kinds: kinds, fits: make(map[rule.Position]bool)}
 	for i := range readings {
 		f.check(&readings[i])
@@ -27,7 +26,7 @@ func (l *linter) checkFields(readings []rule.Reading, kinds []source.KindSchema)
 // kinds is told once.
 type fieldLinter struct {
 	*linter
-	kinds    []source.KindSchema
+	kinds    []Kind
 	mistakes []*mistake
 	// fits are the positions of expressions whose fields some kind has: what
 	// several kinds share need not fit them all.
@@ -45,7 +44,7 @@ type mistake struct {
 
 // mistake adds a kind to a mistake. What text says of one kind tells mistakes
 // apart.
-func (f *fieldLinter) mistake(k *source.KindSchema, m mistake) {
+func (f *fieldLinter) mistake(k *Kind, m mistake) {
 	kind := k.Kind + " " + k.Version
 	for _, known := range f.mistakes {
 		if known.at == m.at && known.text([]string{""}) == m.text([]string{""}) {
@@ -118,8 +117,8 @@ func (f *fieldLinter) fit(groups [][]rule.Read, gaps []gap) {
 }
 
 // matchingKinds returns the kinds that a metric is about.
-func matchingKinds(r *rule.Reading, kinds []source.KindSchema) []*source.KindSchema {
-	var out []*source.KindSchema
+func matchingKinds(r *rule.Reading, kinds []Kind) []*Kind {
+	var out []*Kind
 	for i := range kinds {
 		if r.Matches(kinds[i].Served) {
 			out = append(out, &kinds[i])
@@ -149,7 +148,7 @@ func (f *fieldLinter) unknownKind(r *rule.Reading) {
 		severity = severityWarning
 		message = fmt.Sprintf("%s has no version %s that is served: there are %s", r.GVK.Kind, r.GVK.Version, strings.Join(versions, ", "))
 	}
-	if !slices.ContainsFunc(f.findings, func(o finding) bool { return o.at.File == r.At.File && o.Message == message }) {
+	if !slices.ContainsFunc(f.findings, func(o finding) bool { return o.at.File == r.At.File && o.message == message }) {
 		f.say(severity, r.At, r.Name, "%s", message)
 	}
 }
@@ -180,7 +179,7 @@ type gap struct {
 }
 
 // gapsOf returns the gaps of all expressions for a kind.
-func gapsOf(k *source.KindSchema, groups [][]rule.Read) []gap {
+func gapsOf(k *Kind, groups [][]rule.Read) []gap {
 	var out []gap
 	scopes := make(map[string]bool)
 	for _, group := range groups {
@@ -198,7 +197,7 @@ func gapsOf(k *source.KindSchema, groups [][]rule.Read) []gap {
 
 // gapsOfGroup returns the gaps of an expression: none when an alternative of it
 // may exist, and else one at each position.
-func gapsOfGroup(k *source.KindSchema, group []rule.Read) []gap {
+func gapsOfGroup(k *Kind, group []rule.Read) []gap {
 	gaps := make(map[int][]gap)
 	for _, read := range group {
 		gaps[read.Alternative] = slices.Clip(gaps[read.Alternative])

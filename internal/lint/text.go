@@ -1,4 +1,4 @@
-package cli
+package lint
 
 import (
 	"bytes"
@@ -11,22 +11,23 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 )
 
 // checkText reports what can be seen in the text of files alone: what the legacy
 // form does differently from what it looks like.
-func (l *linter) checkText() {
-	for _, file := range l.files {
-		decoder := yaml.NewDecoder(bytes.NewReader(file.data))
+func (l *linter) checkText(files []rulebook.File) {
+	for _, file := range files {
+		decoder := yaml.NewDecoder(bytes.NewReader(file.Data))
 		for {
 			var root yaml.Node
 			if decoder.Decode(&root) != nil || len(root.Content) == 0 {
 				break // an error has been reported
 			}
-			t := textLinter{linter: l, file: file.name}
+			t := textLinter{linter: l, file: file.Name}
 			document := unwrap(root.Content[0])
 			t.walk(document, "", false)
-			if file.legacy || scalar(document, "kind") == rule.KindCustomResourceStateMetrics {
+			if file.Legacy || scalar(document, "kind") == rule.KindCustomResourceStateMetrics {
 				t.legacy(document)
 			}
 		}

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// selector says which series are asked about, as PromQL does: a name, and
+// Selector says which series are asked about, as PromQL does: a name, and
 // conditions on labels.
-type selector struct {
+type Selector struct {
 	text     string
 	name     string // may be empty
 	matchers []matcher
@@ -28,11 +28,11 @@ type matcher struct {
 // nameLabel stands for the name of the family.
 const nameLabel = "__name__"
 
-// parseSelector reads name{label="value",...} with the operators =, !=, =~ and
+// ParseSelector reads name{label="value",...} with the operators =, !=, =~ and
 // !~.
-func parseSelector(text string) (*selector, error) {
+func ParseSelector(text string) (*Selector, error) {
 	p := &selectorParser{rest: strings.TrimSpace(text)}
-	s := &selector{text: p.rest}
+	s := &Selector{text: p.rest}
 	s.name = p.word()
 	if err := p.matchers(s); err != nil {
 		return nil, fmt.Errorf("series %q: %w", text, err)
@@ -64,7 +64,7 @@ func (p *selectorParser) take(text string) bool {
 	return ok
 }
 
-func (p *selectorParser) matchers(s *selector) error {
+func (p *selectorParser) matchers(s *Selector) error {
 	if p.rest == "" {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (p *selectorParser) quoted() (string, error) {
 }
 
 // family reports whether the selector is about a family.
-func (s *selector) family(d *metric.Desc) bool {
+func (s *Selector) family(d *metric.Desc) bool {
 	if s.name != "" && !slices.Contains(seriesNames(d), s.name) {
 		return false
 	}
@@ -169,7 +169,7 @@ func seriesNames(d *metric.Desc) []string {
 }
 
 // conditions are the matchers on labels that samples of a family have.
-func (s *selector) conditions(d *metric.Desc) []matcher {
+func (s *Selector) conditions(d *metric.Desc) []matcher {
 	return slices.DeleteFunc(slices.Clone(s.matchers), func(m matcher) bool {
 		return m.label == nameLabel || m.label == "le" && len(seriesNames(d)) > 1
 	})

@@ -1,7 +1,8 @@
-package cli
+package explain
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,9 +27,9 @@ func (p *page) entry(indent int, name, format string, args ...any) {
 	p.line(indent, "%-10s %s", name, fmt.Sprintf(format, args...))
 }
 
-// text returns the whole explanation. all is the set with everything that flags
+// Text returns the whole explanation. all is the set with everything that flags
 // switch off.
-func (e *explanation) text(all *rule.Set) string {
+func (e *Explanation) Text(all *rule.Set) string {
 	p := &page{}
 	for i := range e.matched {
 		if i > 0 {
@@ -36,7 +37,7 @@ func (e *explanation) text(all *rule.Set) string {
 		}
 		e.series(p, &e.matched[i])
 	}
-	if len(e.matched) == 0 {
+	if !e.Found() {
 		p.line(0, "no series matches %s", e.sel.text)
 		e.nearest(p, all)
 	} else if len(e.sel.matchers) == 0 {
@@ -46,7 +47,7 @@ func (e *explanation) text(all *rule.Set) string {
 }
 
 // series explains a series that there is.
-func (e *explanation) series(p *page, s *matchedSeries) {
+func (e *Explanation) series(p *page, s *matchedSeries) {
 	d := &e.set.Families()[s.family]
 	p.line(0, "%s", seriesText(d, &s.sample))
 	from := e.contributions(s)
@@ -105,7 +106,7 @@ func objectText(t *rule.Trace) string {
 }
 
 // path says what leads from the object to the sample.
-func (e *explanation) path(p *page, indent int, c contribution) {
+func (e *Explanation) path(p *page, indent int, c contribution) {
 	for _, d := range c.trace.Lookups {
 		p.entry(indent, "lookup", "%s is %s", d.Name, d.Text)
 	}
@@ -115,7 +116,7 @@ func (e *explanation) path(p *page, indent int, c contribution) {
 }
 
 // labels says where labels come from.
-func (e *explanation) labels(p *page, sources []rule.LabelSource) {
+func (e *Explanation) labels(p *page, sources []rule.LabelSource) {
 	if len(sources) == 0 {
 		return
 	}
@@ -134,7 +135,7 @@ func (e *explanation) labels(p *page, sources []rule.LabelSource) {
 }
 
 // value says where the value comes from.
-func (e *explanation) value(p *page, indent int, c contribution) {
+func (e *Explanation) value(p *page, indent int, c contribution) {
 	for i, line := range c.result.From {
 		name := "value"
 		if i > 0 {
@@ -143,8 +144,8 @@ func (e *explanation) value(p *page, indent int, c contribution) {
 		p.entry(indent, name, "%s", line)
 	}
 	if c.trace.Metric.Age {
-		age := float64(e.now.UnixMilli()-int64(c.result.Value*1000)) / 1000
-		p.entry(indent, "age", "%s s, at %s", number(age), e.now.UTC().Format(time.RFC3339))
+		age := float64(e.opts.Now.UnixMilli()-int64(c.result.Value*1000)) / 1000
+		p.entry(indent, "age", "%s s, at %s", number(age), e.opts.Now.UTC().Format(time.RFC3339))
 	}
 }
 
@@ -157,24 +158,15 @@ func limitLines(p *page, m *rule.Metric) {
 		if n := l.PerObject(); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d series of one object", n))
 		}
-		for _, label := range sortedNames(l.Labels) {
+		for _, label := range slices.Sorted(maps.Keys(l.Labels)) {
 			parts = append(parts, fmt.Sprintf("%d values of label %s", l.Labels[label], label))
 		}
 		p.entry(1, "limit", "%s in %s", strings.Join(parts, ", "), l.Where)
 	}
 }
 
-func sortedNames(m map[string]int) []string {
-	out := make([]string, 0, len(m))
-	for name := range m {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // aggregate explains a series that is made of many samples.
-func (e *explanation) aggregate(p *page, a *rule.Aggregate, from []contribution) {
+func (e *Explanation) aggregate(p *page, a *rule.Aggregate, from []contribution) {
 	rules := make(map[*rule.Metric]bool)
 	objects := make(map[string]bool)
 	for _, c := range from {
@@ -200,7 +192,7 @@ func (e *explanation) aggregate(p *page, a *rule.Aggregate, from []contribution)
 }
 
 // added is what a sample adds to an aggregate.
-func (e *explanation) added(c *contribution) string {
+func (e *Explanation) added(c *contribution) string {
 	if c.trace.Metric.Age {
 		return "an age"
 	}

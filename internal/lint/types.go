@@ -1,4 +1,4 @@
-package cli
+package lint
 
 import (
 	"fmt"
@@ -6,12 +6,11 @@ import (
 	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // checkTypes reports fields that exist, but are of a type that the rule cannot
 // use. The legacy form has its own way with each type.
-func (f *fieldLinter) checkTypes(r *rule.Reading, k *source.KindSchema, groups [][]rule.Read) {
+func (f *fieldLinter) checkTypes(r *rule.Reading, k *Kind, groups [][]rule.Read) {
 	for _, group := range groups {
 		if len(group) != 1 || group[0].Computed || group[0].Legacy {
 			continue
@@ -49,7 +48,7 @@ func aType(name string) string {
 
 // checkStates compares the states of a stateSet with those that the schema
 // allows.
-func (f *fieldLinter) checkStates(r *rule.Reading, k *source.KindSchema) {
+func (f *fieldLinter) checkStates(r *rule.Reading, k *Kind) {
 	if len(r.States) == 0 {
 		return
 	}

@@ -1,4 +1,4 @@
-package cli
+package lint
 
 import (
 	"fmt"
@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // kindSeries is how many series the objects of a kind give.
@@ -27,9 +26,9 @@ type metricSeries struct {
 }
 
 // estimate returns how many series each metric gives, by kind, in rule order.
-func estimate(readings []rule.Reading, kinds []source.KindSchema) []kindSeries {
+func estimate(readings []rule.Reading, kinds []Kind) []kindSeries {
 	var out []kindSeries
-	add := func(kind string, r *rule.Reading, k *source.KindSchema) {
+	add := func(kind string, r *rule.Reading, k *Kind) {
 		i := slices.IndexFunc(out, func(s kindSeries) bool { return s.Kind == kind })
 		if i < 0 {
 			i = len(out)
@@ -67,7 +66,7 @@ type total struct {
 }
 
 // add adds a metric and returns how many series of it an object gives.
-func (t *total) add(r *rule.Reading, k *source.KindSchema) string {
+func (t *total) add(r *rule.Reading, k *Kind) string {
 	switch {
 	case r.Aggregate != nil:
 		return "none" + groupedBy(r.Labels)
@@ -146,7 +145,7 @@ func multiply(limits []int) (product int, known bool) {
 
 // factorsOf returns what a metric iterates over, and how many elements of each
 // there are at most; 0 is for any number.
-func factorsOf(r *rule.Reading, k *source.KindSchema) (factors []string, limits []int) {
+func factorsOf(r *rule.Reading, k *Kind) (factors []string, limits []int) {
 	for _, s := range r.Scopes {
 		limit, single := limitOf(s, k)
 		if single {
@@ -166,7 +165,7 @@ func factorsOf(r *rule.Reading, k *source.KindSchema) (factors []string, limits 
 
 // limitOf returns how many elements a scope has at most, 0 for any number, and
 // whether it always has one.
-func limitOf(s rule.Scope, k *source.KindSchema) (limit int, single bool) {
+func limitOf(s rule.Scope, k *Kind) (limit int, single bool) {
 	single = len(s.Reads) > 0
 	for _, read := range s.Reads {
 		switch {

@@ -1,4 +1,4 @@
-package cli
+package lint
 
 import (
 	"encoding/json"
@@ -8,19 +8,15 @@ import (
 	"text/tabwriter"
 )
 
-var lintFormats = map[string]func(io.Writer, *linter) error{
-	"text":   writeLintText,
-	"json":   writeLintJSON,
-	"github": writeLintGitHub,
-}
-
-func writeLintText(w io.Writer, l *linter) error {
-	for _, f := range l.findings {
+// WriteText writes a line for each finding, and a table for each kind whose series
+// were counted.
+func (r *Report) WriteText(w io.Writer) error {
+	for _, f := range r.findings {
 		if _, err := fmt.Fprintln(w, f); err != nil {
 			return err
 		}
 	}
-	return writeSeries(w, l.series)
+	return writeSeries(w, r.series)
 }
 
 // writeSeries writes a table for each kind.
@@ -39,8 +35,8 @@ func writeSeries(w io.Writer, kinds []kindSeries) error {
 	return nil
 }
 
-// writeLintJSON writes one object with everything.
-func writeLintJSON(w io.Writer, l *linter) error {
+// WriteJSON writes one object with everything.
+func (r *Report) WriteJSON(w io.Writer) error {
 	type jsonFinding struct {
 		File     string `json:"file,omitempty"`
 		Line     int    `json:"line,omitempty"`
@@ -49,16 +45,16 @@ func writeLintJSON(w io.Writer, l *linter) error {
 		Where    string `json:"where,omitempty"`
 		Message  string `json:"message"`
 	}
-	findings := make([]jsonFinding, len(l.findings))
-	for i, f := range l.findings {
-		findings[i] = jsonFinding{f.at.File, f.at.Line, f.at.Column, f.Severity, f.Where, f.Message}
+	findings := make([]jsonFinding, len(r.findings))
+	for i, f := range r.findings {
+		findings[i] = jsonFinding{f.at.File, f.at.Line, f.at.Column, f.severity, f.where, f.message}
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(map[string]any{
-		"findings": findings, "errors": l.count(severityError), "warnings": l.count(severityWarning),
-		"notes": l.count(severityNote), "metrics": l.metrics, "series": append([]kindSeries{}, l.series...),
+		"findings": findings, "errors": r.Errors(), "warnings": r.Warnings(),
+		"notes": r.count(severityNote), "metrics": r.metrics, "series": append([]kindSeries{}, r.series...),
 	})
 }
 
@@ -71,8 +67,9 @@ var (
 	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-func writeLintGitHub(w io.Writer, l *linter) error {
-	for _, f := range l.findings {
+// WriteGitHub writes annotations of GitHub Actions.
+func (r *Report) WriteGitHub(w io.Writer) error {
+	for _, f := range r.findings {
 		var properties []string
 		if f.at.File != "" {
 			properties = append(properties, "file="+githubProperty.Replace(f.at.File))
@@ -83,10 +80,10 @@ func writeLintGitHub(w io.Writer, l *linter) error {
 		if f.at.Column > 0 {
 			properties = append(properties, fmt.Sprintf("col=%d", f.at.Column))
 		}
-		command := strings.TrimSuffix(githubCommands[f.Severity]+" "+strings.Join(properties, ","), " ")
-		message := f.Message
-		if f.Where != "" {
-			message = f.Where + ": " + message
+		command := strings.TrimSuffix(githubCommands[f.severity]+" "+strings.Join(properties, ","), " ")
+		message := f.message
+		if f.where != "" {
+			message = f.where + ": " + message
 		}
 		if _, err := fmt.Fprintf(w, "::%s::%s\n", command, githubText.Replace(message)); err != nil {
 			return err

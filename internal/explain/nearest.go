@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 )
 
 // nearest says why no series matches.
-func (e *explanation) nearest(p *page, all *rule.Set) {
+func (e *Explanation) nearest(p *page, all *rule.Set) {
 	e.switchedOff(p, all)
 	for i, d := range e.set.Families() {
 		if e.wanted[i] {
@@ -23,7 +23,7 @@ func (e *explanation) nearest(p *page, all *rule.Set) {
 
 // switchedOff says which families and rules flags leave out, and when there is
 // no such family at all.
-func (e *explanation) switchedOff(p *page, all *rule.Set) {
+func (e *Explanation) switchedOff(p *page, all *rule.Set) {
 	here := make(map[string]bool)
 	for _, m := range e.set.Readings() {
 		here[m.At.String()] = true
@@ -54,12 +54,12 @@ func (e *explanation) switchedOff(p *page, all *rule.Set) {
 }
 
 // disabled are the opt-in groups of a metric that are not enabled.
-func (e *explanation) disabled(m *rule.Metric) []string {
-	return slices.DeleteFunc(slices.Clone(m.Enable), func(g string) bool { return slices.Contains(e.enabled, g) })
+func (e *Explanation) disabled(m *rule.Metric) []string {
+	return slices.DeleteFunc(slices.Clone(m.Enable), func(g string) bool { return slices.Contains(e.opts.Enabled, g) })
 }
 
 // family says for each rule of a family what kept it from giving the series.
-func (e *explanation) family(p *page, family int, d *metric.Desc) {
+func (e *Explanation) family(p *page, family int, d *metric.Desc) {
 	conditions := e.sel.conditions(d)
 	stops := e.stops(family, conditions)
 	for _, r := range e.set.Readings() {
@@ -86,7 +86,7 @@ type stop struct {
 }
 
 // stops returns the stops of a family.
-func (e *explanation) stops(family int, conditions []matcher) []stop {
+func (e *Explanation) stops(family int, conditions []matcher) []stop {
 	var out []stop
 	for _, t := range e.sorted(family) {
 		for i := range t.Results {
@@ -99,7 +99,7 @@ func (e *explanation) stops(family int, conditions []matcher) []stop {
 }
 
 // stopped shows the objects that come nearest.
-func (e *explanation) stopped(p *page, d *metric.Desc, stops []stop) {
+func (e *Explanation) stopped(p *page, d *metric.Desc, stops []stop) {
 	distance := make(map[*rule.Trace]int)
 	for _, s := range stops {
 		if best, known := distance[s.trace]; !known || len(s.differs) < best {
@@ -128,7 +128,7 @@ func (e *explanation) stopped(p *page, d *metric.Desc, stops []stop) {
 }
 
 // object shows what an object gave instead.
-func (e *explanation) object(p *page, d *metric.Desc, stops []stop) {
+func (e *Explanation) object(p *page, d *metric.Desc, stops []stop) {
 	p.entry(2, "object", "%s", objectText(stops[0].trace))
 	for _, l := range stops[0].trace.Lookups {
 		p.entry(3, "lookup", "%s is %s", l.Name, l.Text)
@@ -145,7 +145,7 @@ func (e *explanation) object(p *page, d *metric.Desc, stops []stop) {
 }
 
 // reason shows one thing that an object gave, or did not give.
-func (e *explanation) reason(p *page, d *metric.Desc, s stop) {
+func (e *Explanation) reason(p *page, d *metric.Desc, s stop) {
 	r := s.result
 	switch {
 	case r.State != "":
@@ -170,7 +170,7 @@ func (e *explanation) reason(p *page, d *metric.Desc, s stop) {
 }
 
 // kinds says why a rule was not evaluated for any object.
-func (e *explanation) kinds(p *page, r *rule.Reading) {
+func (e *Explanation) kinds(p *page, r *rule.Reading) {
 	if r.Discovered {
 		p.line(2, "its resource discovers none of the kinds among the objects: %s", e.there())
 		return
@@ -205,7 +205,7 @@ func (e *explanation) kinds(p *page, r *rule.Reading) {
 }
 
 // there says which objects there are.
-func (e *explanation) there() string {
+func (e *Explanation) there() string {
 	counts := make(map[rule.GVK]int)
 	for _, o := range e.objects {
 		counts[kindOf(o)]++
@@ -221,7 +221,7 @@ func (e *explanation) there() string {
 }
 
 // selection says which selector leaves objects out.
-func (e *explanation) selection(r *rule.Reading) string {
+func (e *Explanation) selection(r *rule.Reading) string {
 	for _, o := range e.objects {
 		for _, program := range e.set.Programs(rule.Served{GVK: kindOf(o), Best: true}) {
 			s := program.Selection()
@@ -240,7 +240,7 @@ func (e *explanation) selection(r *rule.Reading) string {
 }
 
 // silent says what the objects of a family did not give, besides what they did.
-func (e *explanation) silent(p *page) {
+func (e *Explanation) silent(p *page) {
 	first := true
 	for i, d := range e.set.Families() {
 		if !e.wanted[i] {

@@ -1,4 +1,4 @@
-package cli
+package rulebook
 
 import (
 	"fmt"
@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
-	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // rulesOf is a rule file with one metric, or with whatever is not valid.
@@ -29,7 +28,7 @@ spec:
 // book is a rulebook of one file, and what was seen of it.
 type book struct {
 	t    *testing.T
-	b    *rulebook
+	b    *Book
 	file string
 	maps map[string]string // content by name
 }
@@ -37,10 +36,10 @@ type book struct {
 func newBook(t *testing.T, own string) *book {
 	t.Helper()
 	b := &book{t: t, file: filepath.Join(t.TempDir(), "own.yaml"), maps: make(map[string]string)}
-	flags := &ruleFlags{files: []string{b.file}, configMaps: "rules"}
-	b.b = newRulebook(flags, slog.New(slog.DiscardHandler))
+	config := Config{Paths: []string{b.file}, ConfigMaps: true}
+	b.b = New(config, slog.New(slog.DiscardHandler))
 	b.write(own)
-	if _, err := b.b.begin(&strings.Builder{}); err != nil {
+	if _, err := b.b.Begin(&strings.Builder{}); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -58,7 +57,7 @@ func (b *book) write(own string) {
 func (b *book) own(content string) string {
 	b.t.Helper()
 	b.write(content)
-	return b.told(b.b.own())
+	return b.told(b.b.Own())
 }
 
 // configMap changes a ConfigMap; an empty content deletes it.
@@ -68,14 +67,14 @@ func (b *book) configMap(name, content string) string {
 	if content == "" {
 		delete(b.maps, name)
 	}
-	var all []source.ConfigMap
+	var all []ConfigMap
 	for name, content := range b.maps {
-		all = append(all, source.ConfigMap{Namespace: "ns", Name: name, Data: map[string]string{"rules.yaml": content, "README.md": "no rules"}})
+		all = append(all, ConfigMap{Name: "ns/" + name, Data: map[string]string{"rules.yaml": content, "README.md": "no rules"}})
 	}
-	return b.told(b.b.configMaps(all))
+	return b.told(b.b.ConfigMaps(all))
 }
 
-func (b *book) told(set *rule.Set, verdicts []verdict) string {
+func (b *book) told(set *rule.Set, verdicts []Verdict) string {
 	out := "-"
 	if set != nil {
 		var names []string
@@ -86,12 +85,12 @@ func (b *book) told(set *rule.Set, verdicts []verdict) string {
 	}
 	for _, v := range verdicts {
 		switch {
-		case !v.news:
-			out += fmt.Sprintf("; %s as before", displayName(v.name))
-		case v.err == nil:
-			out += fmt.Sprintf("; %s accepted", displayName(v.name))
+		case !v.News:
+			out += fmt.Sprintf("; %s as before", v.About())
+		case v.Err == nil:
+			out += fmt.Sprintf("; %s accepted", v.About())
 		default:
-			out += fmt.Sprintf("; %s refused: %s", displayName(v.name), strings.ReplaceAll(v.err.Error(), filepath.Dir(b.file)+"/", ""))
+			out += fmt.Sprintf("; %s refused: %s", v.About(), strings.ReplaceAll(v.Err.Error(), filepath.Dir(b.file)+"/", ""))
 		}
 	}
 	return out
@@ -110,17 +109,17 @@ func TestRulebookOfFiles(t *testing.T) {
 	b.check(b.own(rulesOf("b", "gauge")), "b; files accepted")
 	bad := `own.yaml:7:31: metric "c": unknown type "gouge": expected gauge, counter, info, stateSet or histogram, did you mean "gauge"?`
 	b.check(b.own(rulesOf("c", "gouge")), "-; files refused: "+bad)
-	if err := b.b.err(); err == nil || !strings.Contains(err.Error(), "gouge") {
+	if err := b.b.Err(); err == nil || !strings.Contains(err.Error(), "gouge") {
 		t.Errorf("refused rules are not an error: %v", err)
 	}
 	b.check(b.own(rulesOf("b", "gauge")), "-; files accepted") // nothing has to take over
-	if err := b.b.err(); err != nil {
+	if err := b.b.Err(); err != nil {
 		t.Error(err)
 	}
 	if err := os.Remove(b.file); err != nil {
 		t.Fatal(err)
 	}
-	b.check(b.told(b.b.own()), "-; files refused: open own.yaml: no such file or directory")
+	b.check(b.told(b.b.Own()), "-; files refused: open own.yaml: no such file or directory")
 	b.check(b.own(rulesOf("d", "gauge")), "d; files accepted")
 }
 
@@ -135,7 +134,7 @@ func TestRulebookOfConfigMaps(t *testing.T) {
 	b.check(b.configMap("two", rulesOf("z", "gauge")), "a x z; configmap ns/one as before; configmap ns/two accepted")
 	b.check(b.own(rulesOf("b", "gauge")), "b x z; files accepted; configmap ns/one as before")
 	want := map[string]bool{"files": true, "configmap ns/one": false, "configmap ns/two": true}
-	if diff := cmp.Diff(want, b.b.states()); diff != "" {
+	if diff := cmp.Diff(want, b.b.States()); diff != "" {
 		t.Error(diff)
 	}
 	b.check(b.configMap("one", rulesOf("x2", "gauge")), "b x2 z; configmap ns/one accepted")
