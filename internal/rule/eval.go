@@ -159,7 +159,7 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	}
 	c.budget.reset()
 	switch {
-	case c.pauses(m.info) || c.shared == errPaused:
+	case c.pauses(m.info) || errors.Is(c.shared, errPaused):
 		c.Fail(ReasonBudget, errPaused)
 	case errors.Is(c.shared, ErrBudget):
 		c.Fail(ReasonBudget, c.shared)
@@ -194,7 +194,7 @@ func (c *Context) pauses(what any) bool {
 
 // Paused reports whether a problem is that a metric rests: the object is to be
 // evaluated again later.
-func (p Problem) Paused() bool { return p.Err == errPaused }
+func (p Problem) Paused() bool { return errors.Is(p.Err, errPaused) }
 
 var errPaused = errors.New("the metric has used up its time and pauses")
 

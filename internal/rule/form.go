@@ -56,7 +56,7 @@ type spread struct {
 func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *Metric) *form {
 	f := &form{typ: m.typ, info: info, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
 	scope := slices.Clone(rules.names)
-	depths := make([]int, len(scope))
+	depths := slices.Repeat([]int{0}, len(scope))
 	for i := range m.forEach {
 		s := &m.forEach[i]
 		compiled := c.scope(r, f, s, &scope)

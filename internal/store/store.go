@@ -130,7 +130,7 @@ func (s *Store) Gather(ctx context.Context, f exposition.Format) ([]exposition.R
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b exposition.Rendered) int { return cmp.Compare(a.Desc.Name, b.Desc.Name) })
+	slices.SortFunc(out, func(a, b exposition.Rendered) int { return cmp.Compare(a.Name, b.Name) })
 	return out, err
 }
 
