@@ -79,6 +79,9 @@ func (f *stateFlags) fromCluster(log *slog.Logger) (builder, string, error) {
 	if f.cache != 0 && f.collect != "scrape" {
 		return nil, "", errors.New("--scrape-cache goes with --collect=scrape: a watched cluster is never stale")
 	}
+	if f.pollGiven && f.collect == "scrape" {
+		return nil, "", errors.New("--discovery-interval goes with --collect=watch: each scrape asks which kinds there are")
+	}
 	config, err := f.cluster()
 	switch {
 	case errors.Is(err, source.ErrNoCluster):

@@ -21,6 +21,7 @@ type stateFlags struct {
 	collect    string
 	cache      time.Duration
 	poll       time.Duration
+	pollGiven  bool
 	from       []string
 
 	ksm                            ksmFlags
@@ -84,6 +85,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err := f.ksm.apply(f); err != nil {
 		return err
 	}
+	f.pollGiven = cmd.Flags().Changed("discovery-interval")
 	log, err := f.serve.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -134,7 +136,11 @@ func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, erro
 	}
 	s := newState(first, title, log)
 	s.build, s.rules = build, rules
-	if f.rules.configMaps == "" {
+	switch {
+	case f.rules.configMaps != "":
+	case len(f.rules.configMapNamespaces) > 0:
+		return nil, errors.New("--rules-configmaps-namespaces goes with --rules-configmaps: say which ConfigMaps")
+	default:
 		return s, nil
 	}
 	config, err := f.cluster()

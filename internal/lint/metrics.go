@@ -101,11 +101,17 @@ func (l *linter) checkTwice(r *rule.Reading, earlier []rule.Reading) {
 		e := &earlier[i]
 		sameVersion := e.GVK.Version == r.GVK.Version || e.GVK.Version == "" || r.GVK.Version == ""
 		sameKind := e.GVK.Group == r.GVK.Group && e.GVK.Kind == r.GVK.Kind && sameVersion && !e.Discovered && !r.Discovered
-		if e.Desc.Name == r.Desc.Name && sameKind && e.Selection == r.Selection && sameLabels(e, r) && !toldApart(e.Fixed, r.Fixed) {
+		if e.Desc.Name != r.Desc.Name || !sameKind || !sameLabels(e, r) || toldApart(e.Fixed, r.Fixed) {
+			continue
+		}
+		if e.Selection == r.Selection {
 			l.warn(r.At, r.Name, "the family %s of %s is made at %s, too: of series with equal labels only the first is served",
 				r.Desc.Name, r.GVK.Kind, e.At)
-			return
+		} else {
+			l.warn(r.At, r.Name, "the family %s of %s is made at %s, too, with another selector: an object that both choose gives its series twice, so choose apart or add a label",
+				r.Desc.Name, r.GVK.Kind, e.At)
 		}
+		return
 	}
 }
 

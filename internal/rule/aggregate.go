@@ -140,7 +140,7 @@ func (r Reporter) checkDerived(n *yaml.Node, s *metricSpec) {
 
 // by checks the labels that an aggregate or a transition keeps, and returns
 // them sorted. Labels that say the same of every object stay.
-func (r Reporter) by(n *yaml.Node, by, also []string, f *form, c *compiler, outer []boundLabel) []string {
+func (r Reporter) by(n *yaml.Node, by, also []string, f *form, outer []boundLabel) []string {
 	keep := slices.Clone(by)
 	known := slices.Clone(also)
 	for _, l := range f.labels {
@@ -168,7 +168,7 @@ func (c *compiler) derive(r Reporter, m *metricSpec, f *form, outer []boundLabel
 	f.info.Age = len(f.age) > 0
 	switch {
 	case m.aggregate != nil:
-		by := r.by(m.aggregate.pos, m.aggregate.by, nil, f, c, outer)
+		by := r.by(m.aggregate.pos, m.aggregate.by, nil, f, outer)
 		f.labels = slices.DeleteFunc(f.labels, func(l label) bool { return !slices.Contains(by, l.name) })
 		f.info.Aggregate = &Aggregate{Op: Op(m.aggregate.op), Buckets: m.aggregate.buckets}
 		if f.info.Aggregate.Op == OpHistogram {
@@ -177,7 +177,7 @@ func (c *compiler) derive(r Reporter, m *metricSpec, f *form, outer []boundLabel
 	case m.transition != nil:
 		f.of = c.compile(r, m.transition.of, scope)
 		f.info.Transition = &Transition{
-			By:      r.by(m.transition.pos, m.transition.by, []string{"from", "to"}, f, c, outer),
+			By:      r.by(m.transition.pos, m.transition.by, []string{"from", "to"}, f, outer),
 			Buckets: m.transition.buckets,
 		}
 		if i := slices.IndexFunc(f.labels, func(l label) bool { return l.name == "from" || l.name == "to" }); i >= 0 {

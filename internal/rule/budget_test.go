@@ -108,9 +108,9 @@ func TestBudgetOfEachMetric(t *testing.T) {
 		if n := s.calls["work()"]; n != calls {
 			t.Errorf("a metric that pauses was evaluated")
 		}
-		time.Sleep(began.Add(1100*time.Millisecond - 1).Sub(time.Now()))
+		time.Sleep(time.Until(began.Add(1100*time.Millisecond - 1)))
 		f(`{ms: 0, v: 2}`, `b 2 | `+rest("a")+` | `+rest("c"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		f(`{ms: 0, v: 2}`, `a 1 | b 2 | `+rest("c"))
 		time.Sleep(100 * time.Millisecond)
 		f(`{ms: 90, v: 2}`, `a 1 | b 2 | c 1`)

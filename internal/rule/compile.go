@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,7 +103,10 @@ type Metric struct {
 type compiledMetric struct {
 	info   *Metric
 	unique bool // it can give one sample of its family at most
-	eval   Evaluator
+	// sole is the metric itself if its own labels tell its samples apart: no
+	// other gives the family, and all labels stand in their places.
+	sole *form
+	eval Evaluator
 }
 
 // compiler gathers families while documents are compiled.
@@ -116,11 +118,6 @@ type compiler struct {
 	parameters []string        // of the document at work
 	given      map[string]bool // of Params, those that were used
 	list       Diagnostics
-}
-
-type familyUse struct {
-	desc metric.Desc
-	uses []*compiledMetric
 }
 
 // Source is the documents of one file, as [Parse] returned them.
@@ -186,36 +183,6 @@ func orNone(words []string) string {
 		return "none"
 	}
 	return strings.Join(words, ", ")
-}
-
-// checkHistograms reports families whose names are those of the lines of a
-// histogram.
-func (c *compiler) checkHistograms() {
-	for name, f := range c.families {
-		if f.desc.Type != metric.Histogram && f.desc.Type != metric.GaugeHistogram {
-			continue
-		}
-		for _, suffix := range []string{"_bucket", "_count", "_sum"} {
-			if other := c.families[name+suffix]; other != nil {
-				c.list = append(c.list, Diagnostic{
-					Position: other.uses[0].info.At, Where: fmt.Sprintf("metric %q", other.uses[0].info.Name),
-					Message: fmt.Sprintf("family %s has the name of a line of the histogram %s at %s: rename one", name+suffix, name, f.uses[0].info.At),
-				})
-			}
-		}
-	}
-}
-
-// number gives families their places in the order of their names.
-func (c *compiler) number(set *Set) {
-	for i, name := range slices.Sorted(maps.Keys(c.families)) {
-		f := c.families[name]
-		set.families = append(set.families, f.desc)
-		for _, m := range f.uses {
-			m.info.Family = i
-			m.unique = m.info.Aggregate != nil || m.unique && len(f.uses) == 1
-		}
-	}
 }
 
 func (c *compiler) enabled(group string) bool {
@@ -289,59 +256,6 @@ func (c *compiler) metric(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 	return compiledMetric{info: info, eval: f, unique: len(f.scopes) == 0 && !info.renames()}
 }
 
-// describe returns the description of a metric's family.
-func (c *compiler) describe(r Reporter, d *Document, s *resourceSpec, m *metricSpec, cm *compiledMetric) (metric.Desc, bool) {
-	desc := metric.Desc{Name: m.name, Help: m.help, Unit: m.unit, Type: m.typ}
-	if t, ok := cm.eval.(interface{ Type() metric.Type }); ok {
-		desc.Type = t.Type()
-	} else if f, ok := cm.eval.(*form); ok {
-		desc.Type = f.typ
-	}
-	prefix := s.prefix
-	if prefix == nil && d.Legacy() {
-		legacyPrefix := "kube_customresource"
-		prefix = &legacyPrefix
-	}
-	if prefix != nil && *prefix != "" {
-		desc.Name = *prefix + "_" + m.name
-	}
-	if !metric.IsName(desc.Name) {
-		r.Errorf(m.pos, "metric name %q does not match [a-zA-Z_:][a-zA-Z0-9_:]*", desc.Name)
-		return desc, false
-	}
-	if err := desc.Validate(); err != nil {
-		r.Errorf(m.pos, "%v", err)
-		return desc, false
-	}
-	if c.opts.Reserved != nil {
-		if why := c.opts.Reserved(desc.Name); why != "" {
-			r.Errorf(m.pos, "the name %s is taken: %s", desc.Name, why)
-			return desc, false
-		}
-	}
-	return desc, true
-}
-
-// family registers a metric with its family. All metrics of a family must be of
-// one type and make; the first help stays.
-func (c *compiler) family(r Reporter, m *metricSpec, desc metric.Desc, cm *compiledMetric) {
-	f := c.families[desc.Name]
-	if f == nil {
-		f = &familyUse{desc: desc, uses: []*compiledMetric{cm}}
-		c.families[desc.Name] = f
-		return
-	}
-	first := f.uses[0].info
-	switch {
-	case !first.sameShape(cm.info):
-		r.Errorf(m.pos, "family %s has another age, aggregate or onTransition here than at %s: rename one", desc.Name, first.At)
-	case f.desc.Type != desc.Type:
-		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, first.At)
-	default:
-		f.uses = append(f.uses, cm)
-	}
-}
-
 func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpec) Evaluator {
 	if c.opts.Legacy == nil {
 		r.Errorf(m.each, "metrics with each are not read here")
@@ -363,77 +277,4 @@ func (c *compiler) legacy(r Reporter, d *Document, s *resourceSpec, m *metricSpe
 		l.LabelsFromPath[label.name] = label.path
 	}
 	return c.opts.Legacy(l)
-}
-
-// baseLabels are the labels of all metrics of a resource, sorted by name: those
-// of the document and those of the resource, which win. base are those without
-// commonLabels and labelsFromPath.
-func (c *compiler) baseLabels(r Reporter, d *Document, s *resourceSpec, shared labelTable, scope names) (outer, base []boundLabel) {
-	own := labelTable{}
-	if d.Legacy() {
-		maps.Copy(own, kindLabels)
-	}
-	c.addLabels(own, r, s.labels, scope)
-
-	without := maps.Clone(shared)
-	maps.Copy(without, own)
-
-	with := maps.Clone(shared)
-	for _, l := range s.commonLabels {
-		with.set(l.name, expr{{literal: l.value}})
-	}
-	for _, l := range s.labelsFromPath {
-		if !strings.Contains(l.name, "*") { // those are for the legacy form only
-			with.addPath(r, l)
-		}
-	}
-	maps.Copy(with, own)
-	return with.sorted(), without.sorted()
-}
-
-// kindLabels are on every metric of a legacy document.
-var kindLabels = labelTable{
-	"customresource_group":   {{slot: slotGVK, path: Path{Field("group")}}},
-	"customresource_kind":    {{slot: slotGVK, path: Path{Field("kind")}}},
-	"customresource_version": {{slot: slotGVK, path: Path{Field("version")}}},
-}
-
-var baseNames = names{slotObject: "object", slotGVK: "gvk", slotParam: ""}
-
-// boundLabel is a label with its compiled value.
-type boundLabel struct {
-	name  string
-	value expr
-}
-
-// labelTable holds labels by name; a later one replaces an earlier one.
-type labelTable map[string]expr
-
-func (t labelTable) set(name string, value expr) { t[name] = value }
-
-func (c *compiler) addLabels(t labelTable, r Reporter, specs []labelSpec, scope names) {
-	for _, l := range specs {
-		t.set(l.name, c.compile(r, l.value, scope))
-	}
-}
-
-// addPath adds a label from a path in the legacy spelling. Where the path leads
-// to nothing, the label is what it was before.
-func (t labelTable) addPath(r Reporter, l pathLabel) {
-	path, err := ParseLegacyPath(l.path)
-	if err != nil {
-		r.Errorf(l.pos, "labelsFromPath %q: %v", l.name, err)
-	}
-	name := metric.SanitizeLabelName(l.name)
-	at := Position{File: r.file, Line: l.pos.Line, Column: l.pos.Column}
-	t.set(name, append(expr{{slot: slotObject, legacy: path, at: at, source: strings.Join(l.path, ".")}}, t[name]...))
-}
-
-func (t labelTable) sorted() []boundLabel {
-	out := make([]boundLabel, 0, len(t))
-	for name, value := range t {
-		out = append(out, boundLabel{name, value})
-	}
-	slices.SortFunc(out, func(a, b boundLabel) int { return cmp.Compare(a.name, b.name) })
-	return out
 }

@@ -32,13 +32,13 @@ type Served struct {
 
 // discoverSpec is a discover field: it matches kinds by what they are.
 type discoverSpec struct {
-	pos                             *yaml.Node
-	groups, kinds, exclude          []string
-	categories                      []string
-	labels                          map[string]string
-	having                          [][]string
-	scope                           string
-	hasGroups, hasLabels, hasHaving bool
+	pos                    *yaml.Node
+	groups, kinds, exclude []string
+	categories             []string
+	labels                 map[string]string
+	having                 [][]string
+	scope                  string
+	hasGroups              bool
 }
 
 func (r Reporter) discover(n *yaml.Node) *discoverSpec {

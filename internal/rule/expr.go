@@ -47,8 +47,17 @@ type alternative struct {
 	literal  any
 	slot     int
 	path     Path
+	plain    bool       // it is a variable and a path, and nothing else
 	legacy   LegacyPath // instead of path, of a labelsFromPath
 	computed Expression // instead of path
+	compare  comparison // with path: what computed does for text
+}
+
+// comparison is PATH == 'text', or != with negate.
+type comparison struct {
+	is     bool
+	text   string
+	negate bool
 }
 
 // Expression is a compiled expression that is no plain path. It is immutable
@@ -68,6 +77,9 @@ type Expression interface {
 // eval returns the value of the expression, or nil when all alternatives are
 // absent.
 func (e expr) eval(c *Context) (any, error) {
+	if len(e) == 1 && e[0].plain {
+		return e[0].path.Walk(c.vars[e[0].slot]), nil // the usual case
+	}
 	for i := range e {
 		if v, err := e[i].eval(c); v != nil || err != nil {
 			return v, err
@@ -81,6 +93,11 @@ func (a *alternative) eval(c *Context) (any, error) {
 	case a.literal != nil:
 		return a.literal, nil
 	case a.computed != nil:
+		if a.compare.is {
+			if s, ok := a.path.Walk(c.vars[a.slot]).(string); ok {
+				return (s == a.compare.text) != a.compare.negate, nil
+			}
+		}
 		v, err := a.computed.Eval(&c.budget, c.vars)
 		if err != nil {
 			return nil, &expressionError{a.source, err}
@@ -166,6 +183,9 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 	path, offset, err := parseSteps(src, len(name))
 	if name == "" || err != nil {
 		a, at, otherErr := compute(src, scope, other)
+		if otherErr == nil {
+			a.lower(src, scope)
+		}
 		if name == "" || otherErr == nil || other != nil && errors.Is(err, errNotPlain) {
 			return a, at, otherErr
 		}
@@ -175,7 +195,38 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 	if slot < 0 {
 		return a, 0, unknownName(name, scope)
 	}
-	return alternative{slot: slot, path: path}, 0, nil
+	return alternative{slot: slot, path: path, plain: true}, 0, nil
+}
+
+// lower finds out whether an expression compares fields with a text, which needs
+// no CEL where they are text.
+func (a *alternative) lower(src string, scope names) {
+	name := src[:identifier(src)]
+	path, end, err := parseSteps(src, len(name))
+	slot := slices.Index(scope, name)
+	onlyFields := !slices.ContainsFunc(path, func(s Step) bool { return s.kind != stepField })
+	if name == "" || slot < 0 || !errors.Is(err, errNotPlain) || !onlyFields {
+		return
+	}
+	rest := strings.TrimSpace(src[end:])
+	equal, isEqual := strings.CutPrefix(rest, "==")
+	other, isOther := strings.CutPrefix(rest, "!=")
+	literal, ok := "", false
+	if operand := strings.TrimSpace(equal); isEqual && operand != "" {
+		literal, ok = textLiteral(operand)
+	} else if operand := strings.TrimSpace(other); isOther && operand != "" {
+		literal, ok = textLiteral(operand)
+	}
+	if ok {
+		a.slot, a.path, a.compare = slot, path, comparison{is: true, text: literal, negate: isOther}
+	}
+}
+
+// textLiteral returns a literal that is text.
+func textLiteral(src string) (string, bool) {
+	literal, ok := parseLiteral(src)
+	s, isText := literal.(string)
+	return s, ok && isText && !strings.ContainsAny(s, "'\"")
 }
 
 // compute compiles what is no plain path.
@@ -258,7 +309,7 @@ func parseSteps(src string, i int) (Path, int, error) {
 			path = append(path, step)
 			i += n
 		default:
-			return nil, i, errNotPlain
+			return path, i, errNotPlain // as far as it is one
 		}
 	}
 	return path, 0, nil

@@ -16,6 +16,7 @@ type form struct {
 	scopes   []scope
 	names    names
 	labels   []label
+	own      []int   // those that the metric does not share with others
 	byDepth  [][]int // the labels that are known once scope i has been entered
 	spreads  []spread
 	value    expr
@@ -55,7 +56,7 @@ type spread struct {
 func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *Metric) *form {
 	f := &form{typ: m.typ, info: info, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
 	scope := slices.Clone(rules.names)
-	depths := make([]int, len(scope))
+	depths := slices.Repeat([]int{0}, len(scope))
 	for i := range m.forEach {
 		s := &m.forEach[i]
 		compiled := c.scope(r, f, s, &scope)
@@ -85,6 +86,9 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 func (f *form) placeLabels(depths []int) {
 	f.byDepth = make([][]int, len(f.scopes)+1)
 	for i, l := range f.labels {
+		if l.outer < 0 {
+			f.own = append(f.own, i)
+		}
 		if l.outer >= 0 || len(l.value) == 0 { // shared, or the label of a state
 			continue
 		}

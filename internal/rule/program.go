@@ -52,6 +52,9 @@ type Needs struct {
 	Labels, Fields bool
 	// Lookups says that objects are looked up by what other objects say.
 	Lookups bool
+	// ManagedFields says that metadata.managedFields, which is often half of an
+	// object, is or may be read.
+	ManagedFields bool
 }
 
 // Needs returns what the set asks of a source.
@@ -70,6 +73,9 @@ func (s *Set) Needs() Needs {
 		}
 		n.Core = n.Core || slices.ContainsFunc(r.targets, func(t GVK) bool { return t.Group == "" })
 		n.Lookups = n.Lookups || r.joins
+	}
+	for _, reading := range s.Readings() {
+		n.ManagedFields = n.ManagedFields || slices.ContainsFunc(reading.Reads, func(r Read) bool { return r.covers("metadata", "managedFields") })
 	}
 	return n
 }

@@ -48,6 +48,12 @@ type Scope struct {
 	Lone bool
 }
 
+// covers reports whether a field is what is read, or a part of it, or has it.
+func (r Read) covers(path ...string) bool {
+	n := min(len(path), len(r.Path))
+	return slices.Equal(path[:n], r.Path[:n])
+}
+
 // Reading is a metric of the set with what it reads.
 type Reading struct {
 	*Metric

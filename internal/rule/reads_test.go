@@ -96,7 +96,7 @@ spec:
 `)
 	var got []string
 	for _, r := range set.Readings() {
-		got = append(got, fmt.Sprintf("%s %s discovered=%v states=%d legacy=%v %s line %d", r.Desc.Name, r.Metric.Name, r.Discovered, len(r.States), r.Legacy, r.Document, r.Metric.At.Line))
+		got = append(got, fmt.Sprintf("%s %s discovered=%v states=%d legacy=%v %s line %d", r.Desc.Name, r.Name, r.Discovered, len(r.States), r.Legacy, r.Document, r.At.Line))
 	}
 	want := []string{
 		"p_m m discovered=false states=3 legacy=false one line 13",
@@ -129,8 +129,8 @@ spec:
     metrics: [{name: m, value: object.m}, {name: n, value: object.n}, {name: o, value: object.o}]
 `)
 	for _, r := range set.Readings() {
-		if got, want := paths(r.Reads), "a b c "+r.Metric.Name; got != want {
-			t.Errorf("%s reads %s, want %s", r.Metric.Name, got, want)
+		if got, want := paths(r.Reads), "a b c "+r.Name; got != want {
+			t.Errorf("%s reads %s, want %s", r.Name, got, want)
 		}
 	}
 }

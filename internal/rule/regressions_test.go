@@ -3,6 +3,7 @@ package rule_test
 // What once was wrong.
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -155,6 +156,39 @@ func TestRegressionDerivedIgnored(t *testing.T) {
 	} {
 		if _, findings := compile(doc(`{name: m, ` + m + `}`)); len(findings) == 0 {
 			t.Errorf("%s: nothing is said", m)
+		}
+	}
+}
+
+// TestManySamples has more samples than are compared one by one: each is there
+// once, whatever their number, and the next object begins anew.
+func TestManySamples(t *testing.T) {
+	set := load(t, doc(`{name: m, forEach: [{as: s, in: object.l}], labels: {x: s.x, y: s.y}, value: 1}, {name: n, forEach: [{as: s, in: object.l}], labels: {x: s.x}, spread: [{from: s.more}], value: 1}`))
+	p, c := set.Program(testKind, true), new(rule.Context)
+	for _, n := range []int{1, 16, 17, 40, 5000, 3} {
+		list := make([]any, 0, 2*n)
+		for i := range n {
+			e := map[string]any{"x": fmt.Sprint(i % 7), "y": fmt.Sprint(i), "more": map[string]any{"z": fmt.Sprint(i)}}
+			list = append(list, e, e)
+		}
+		sink := new(counter)
+		p.Eval(c, map[string]any{"l": list}, sink)
+		if sink.samples != 2*n || sink.problems != 2*n {
+			t.Errorf("%d elements, each twice: %d samples and %d duplicates", n, sink.samples, sink.problems)
+		}
+	}
+}
+
+// TestComparedText makes sure that what needs no CEL gives what CEL gives.
+func TestComparedText(t *testing.T) {
+	for _, object := range []string{`{a: {b: x}}`, `{a: {b: y}}`, `{a: {b: ""}}`, `{a: {b: 1}}`, `{a: {b: true}}`, `{a: {b: [x]}}`, `{a: {b: null}}`, `{a: {}}`, `{a: x}`, `{}`} {
+		for _, operator := range []string{"==", "!="} {
+			plain := `object.a.b ` + operator + ` 'x'`
+			set := loadCEL(t, doc(`{name: m, value: "`+plain+`"}, {name: m2, value: "(`+plain+`)"}`))
+			got := evalSet(t, set, object)
+			if a, b := strings.Count(got, "m{} 1\n")+strings.Count(got, "m 1\n"), strings.Count(got, "m2{} 1\n")+strings.Count(got, "m2 1\n"); a != b || strings.Count(got, "m ") != strings.Count(got, "m2 ") {
+				t.Errorf("%s of %s:\n%s", plain, object, got)
+			}
 		}
 	}
 }

@@ -160,3 +160,17 @@ func TestRulebookBegins(t *testing.T) {
 	b.check(b.configMap("bad", "# nothing"), "a x; configmap ns/bad refused: "+bad+"; configmap ns/good accepted")
 	b.check(b.configMap("bad", rulesOf("z", "gauge")), "a x z; configmap ns/bad accepted")
 }
+
+// TestRulebookOfManyBegins as it ran before it was started anew: who was there
+// first has the name.
+func TestRulebookOfManyBegins(t *testing.T) {
+	b := newBook(t, rulesOf("a", "gauge"))
+	set, verdicts := b.b.ConfigMaps([]ConfigMap{
+		{Name: "ns/late", Created: "2026-02-01T00:00:00Z", Data: map[string]string{"r.yaml": rulesOf("x", "counter")}},
+		{Name: "ns/old", Created: "2026-01-01T00:00:00Z", Data: map[string]string{"r.yaml": rulesOf("x", "gauge")}},
+		{Name: "ns/other", Created: "2026-03-01T00:00:00Z", Data: map[string]string{"rules": rulesOf("z", "gauge")}},
+	})
+	b.check(b.told(set, verdicts), "a x; configmap ns/old accepted"+
+		"; configmap ns/late refused: configmap ns/old: r.yaml:7:15: metric \"x\": family x is a gauge here and a counter at configmap ns/late: r.yaml:7:15: rename one"+
+		"; configmap ns/other refused: configmap ns/other: no key is the name of a rule file (*.yaml, *.yml, *.json)")
+}

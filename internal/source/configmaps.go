@@ -127,7 +127,7 @@ func (c *ConfigMaps) Record(ctx context.Context, on ConfigMap, warning bool, rea
 	_, err := c.client.Resource(eventResource).Namespace(on.Namespace).Create(ctx, event, metav1.CreateOptions{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil && ctx.Err() == nil && !(apierrors.IsForbidden(err) && c.silent) {
+	if err != nil && ctx.Err() == nil && (!apierrors.IsForbidden(err) || !c.silent) {
 		c.Log.Warn("An Event on a ConfigMap cannot be written", "configmap", on.String(), "err", err)
 	}
 	c.silent = c.silent || apierrors.IsForbidden(err)

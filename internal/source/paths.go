@@ -67,7 +67,7 @@ func concerns(paths []string, name string) bool {
 		return true
 	}
 	return slices.ContainsFunc(paths, func(path string) bool {
-		if real, err := filepath.EvalSymlinks(path); err == nil && real != path && concerns([]string{real}, name) {
+		if target, err := filepath.EvalSymlinks(path); err == nil && target != path && concerns([]string{target}, name) {
 			return true
 		}
 		rel, err := filepath.Rel(path, name)
@@ -80,9 +80,9 @@ func concerns(paths []string, name string) bool {
 func watchFolders(w *fsnotify.Watcher, paths []string) error {
 	var errs []error
 	for _, path := range slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return p == "-" }) {
-		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
-			errs = append(errs, w.Add(filepath.Dir(real)))
-			path = real
+		if target, err := filepath.EvalSymlinks(path); err == nil && target != path {
+			errs = append(errs, w.Add(filepath.Dir(target)))
+			path = target
 		}
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 			if err != nil {

@@ -277,7 +277,7 @@ func (w *watcher) Bookmark(string) error {
 // before the reflector gathers the whole list.
 func (w *watcher) Transformer() cache.TransformFunc {
 	return func(obj any) (any, error) {
-		if u, ok := obj.(*unstructured.Unstructured); ok {
+		if u, ok := obj.(*unstructured.Unstructured); ok && !w.cluster.needs.ManagedFields {
 			unstructured.RemoveNestedField(u.Object, "metadata", "managedFields")
 		}
 		return obj, nil

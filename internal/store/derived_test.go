@@ -543,17 +543,17 @@ func TestDerivedSamples(t *testing.T) {
 			}
 			samples, err := exposition.ParseSamples(f, r.Desc, lines)
 			if err != nil {
-				t.Fatalf("%s: %v\n%s", r.Desc.Name, err, lines)
+				t.Fatalf("%s: %v\n%s", r.Name, err, lines)
 			}
 			for _, sample := range samples {
-				if err := sample.Validate(r.Desc.Type); err != nil {
-					t.Errorf("%s: %v", r.Desc.Name, err)
+				if err := sample.Validate(r.Type); err != nil {
+					t.Errorf("%s: %v", r.Name, err)
 				}
 				text := fmt.Sprint(sample.Labels, sample.Value)
 				if h := sample.Histogram; h != nil {
 					text = fmt.Sprint(h.Count, h.Sum, h.Buckets)
 				}
-				out[r.Desc.Name] = append(out[r.Desc.Name], text)
+				out[r.Name] = append(out[r.Name], text)
 			}
 			w.WriteRendered(r)
 		}

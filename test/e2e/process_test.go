@@ -77,3 +77,11 @@ func writeFile(t *testing.T, name, text string) string {
 	}
 	return file
 }
+
+// rewrite changes a file.
+func rewrite(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -73,10 +73,10 @@ func explain(v ref.Val, frame *interpreter.ExecutionFrame, id int64, function st
 func mismatch(id int64, function string, args []ref.Val) ref.Val {
 	kinds := make([]string, len(args))
 	for i, arg := range args {
-		switch {
-		case arg == types.NullValue:
+		switch arg {
+		case types.NullValue:
 			return errAbsent
-		case arg == types.OptionalNone:
+		case types.OptionalNone:
 			kinds[i] = "optional"
 		default:
 			kinds[i] = arg.Type().TypeName()

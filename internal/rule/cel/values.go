@@ -136,7 +136,7 @@ func mapKey(k ref.Val) (string, error) {
 func convertObject(v ref.Val) (any, error) {
 	switch o := v.(type) {
 	case apiservercel.Quantity:
-		return o.Quantity.AsApproximateFloat64(), nil
+		return o.AsApproximateFloat64(), nil
 	case apiservercel.Format:
 		return o.Name, nil
 	case *types.Type:
