@@ -1,7 +1,6 @@
 package rulebook
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -30,23 +29,6 @@ type Book struct {
 	refused  map[string]error // why those that are not used as they are now
 }
 
-// unit is some rule files.
-type unit struct {
-	files   []File
-	created string // of a ConfigMap
-}
-
-// ConfigMap is a ConfigMap that has rules.
-type ConfigMap struct {
-	Name    string // namespace/name
-	Created string // in an order that sorts; who has been there longer goes first
-	Data    map[string]string
-}
-
-// ownUnit is the name of the unit of the configuration. Those of ConfigMaps are
-// namespace/name.
-const ownUnit = ""
-
 // New returns a book without rules; call [Book.Begin] next. Warnings of later
 // rules go to the log.
 func New(config Config, log *slog.Logger) *Book {
@@ -55,23 +37,6 @@ func New(config Config, log *slog.Logger) *Book {
 		accepted: make(map[string]unit), refused: make(map[string]error),
 	}
 }
-
-// Verdict is what has become of a unit that has changed.
-type Verdict struct {
-	// ConfigMap is the namespace/name of the ConfigMap that it is about; it is
-	// empty for the rules of the configuration.
-	ConfigMap string
-	// Err is why the unit was refused, or nil.
-	Err error
-	// News says that it is not what was said of the unit before, and First that
-	// nothing was.
-	News, First bool
-
-	unit unit
-}
-
-// About names what the verdict is about.
-func (v Verdict) About() string { return displayName(v.ConfigMap) }
 
 // Begin loads the rules of the configuration for the first time. Warnings go to
 // w.
@@ -108,17 +73,6 @@ func (b *Book) read() (unit, error) {
 		u.files = append(u.files, f)
 	}
 	return u, errors.Join(errs...)
-}
-
-// unitOf returns the unit of a ConfigMap.
-func unitOf(cm ConfigMap) unit {
-	u := unit{created: cm.Created}
-	for _, key := range slices.Sorted(maps.Keys(cm.Data)) {
-		if isRuleFile(key) {
-			u.files = append(u.files, File{Name: displayName(cm.Name) + ": " + key, Data: []byte(cm.Data[key])})
-		}
-	}
-	return u
 }
 
 // Own makes the files of the configuration known anew. The set is nil when the
@@ -278,13 +232,6 @@ func (b *Book) compile(units map[string]unit) (*rule.Set, error) {
 	return set, err
 }
 
-// equal reports whether two units have the same rules.
-func (u unit) equal(other unit) bool {
-	return slices.EqualFunc(u.files, other.files, func(a, b File) bool {
-		return a.Name == b.Name && a.Legacy == b.Legacy && bytes.Equal(a.Data, b.Data)
-	})
-}
-
 // Err returns what is refused and why, or nil.
 func (b *Book) Err() error {
 	b.mu.Lock()
@@ -307,12 +254,4 @@ func (b *Book) States() map[string]bool {
 	}
 	out[displayName(ownUnit)] = b.refused[ownUnit] == nil
 	return out
-}
-
-// displayName is what people read of a unit.
-func displayName(unit string) string {
-	if unit == ownUnit {
-		return "files"
-	}
-	return "configmap " + unit
 }
