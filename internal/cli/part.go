@@ -122,6 +122,7 @@ func (e *engine) up(_ context.Context, emit func(operator.Metric)) error {
 		asked = asked || slices.Contains(rulebook.DefaultCatalogs, name)
 	}
 	emit(gauge("kubevitals_state_source_up", "Whether the cluster or the files could be read when last tried.", sourceUp))
+	emit(gauge("kubevitals_state_discovery_complete", "Whether all was found out about kinds that rules ask for: labels of CustomResourceDefinitions, fields of schemas.", e.warning == nil || e.warning() == nil))
 	if asked {
 		emit(gauge("gateway_metrics_up", "Whether every installed kind of the Gateway API and Kuadrant catalogs could be read.", gatewayUp))
 	}

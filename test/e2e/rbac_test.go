@@ -179,6 +179,9 @@ func (r *rbacCase) problems(t *testing.T, p *program.Process, readerToken string
 	if err := has(text, "kubevitals_state_source_up 1"); err != nil {
 		problem("source: %w", err)
 	}
+	if err := has(text, "kubevitals_state_discovery_complete 1"); err != nil {
+		problem("discovery: %w", err)
+	}
 	if r.series != "" && !strings.Contains(text, r.series+"\n") {
 		problem("series: no %s", r.series)
 	}
@@ -222,6 +225,8 @@ func (g grant) explains(problems []error, kind string) error {
 		case "log":
 			mine = g.resource == "events" && strings.Contains(text, "configmap="+g.namespace+"/") ||
 				g.resource == "configmaps" && strings.Contains(text, g.namespace)
+		case "discovery":
+			mine = g.resource == "customresourcedefinitions"
 		case "source", "not ready":
 			mine = g.resource == "customresourcedefinitions" || g.resource == "configmaps"
 		}
