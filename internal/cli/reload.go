@@ -23,6 +23,7 @@ type reloads struct {
 	pending   bool      // an engine waits for its objects
 	err       error     // why there is none
 	loaded    bool      // the ConfigMaps have been taken in once
+	ready     bool      // and their rules were at work
 
 	seen map[string]source.ConfigMap // by namespace/name
 }
@@ -233,7 +234,10 @@ func (r *reloads) taken() {
 func (r *reloads) waiting() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.loaded
+	if !r.ready && r.loaded && !r.pending {
+		r.ready = true // what changes from now on may take its time
+	}
+	return !r.ready
 }
 
 func (r *reloads) count(accepted bool) {

@@ -170,7 +170,10 @@ func (w *configMapWatcher) note(ctx context.Context, err error) {
 	defer c.mu.Unlock()
 	before := c.failed[w.namespace]
 	if err == nil {
-		delete(c.failed, w.namespace)
+		// One that was refused is known only when its list has been taken in.
+		if before != nil && reasonOf(before) != store.ReasonForbidden {
+			delete(c.failed, w.namespace)
+		}
 		return
 	}
 	if before == nil || reasonOf(before) != reasonOf(err) {
@@ -245,6 +248,9 @@ func (w *configMapWatcher) Replace(list []any, _ string) error {
 			known[cm.String()] = cm
 		}
 	})
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	delete(w.all.failed, w.namespace)
 	return nil
 }
 

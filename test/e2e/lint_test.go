@@ -28,7 +28,7 @@ func lint(t *testing.T, args ...string) string {
 
 // A policy of another namespace could not be meant by any kind that there is now;
 // the label is that of gateway-api-state-metrics.
-const catalogFindings = `catalog/gateway-api/rules.yaml:289:27: warning: metric "target_info": path target.namespace: ` +
+const catalogFindings = `catalog/gateway-api/rules.yaml:684:27: warning: metric "target_info": path target.namespace: ` +
 	`BackendTLSPolicy v1 and XBackendTrafficPolicy v1alpha1 have no field "namespace" in spec.targetRefs[]
 `
 
