@@ -153,7 +153,11 @@ func (r *rbacCase) start(t *testing.T, c *controlplane.ControlPlane, account str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(t, append([]string{"state", "--discovery-interval=100ms", "--kubeconfig", kubeconfigFor(t, c, token)}, r.args...)...)
+	args := append([]string{"state", "--kubeconfig", kubeconfigFor(t, c, token)}, r.args...)
+	if !slices.Contains(r.args, "--collect=scrape") {
+		args = append(args, "--discovery-interval=100ms")
+	}
+	return start(t, args...)
 }
 
 // problems says what does not work.
