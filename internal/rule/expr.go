@@ -88,6 +88,14 @@ func (e expr) eval(c *Context) (any, error) {
 	return nil, nil
 }
 
+// plainText returns the text that a plain path leads to: what most labels are.
+func (e expr) plainText(c *Context) (s string, ok bool) {
+	if len(e) == 1 && e[0].plain {
+		s, ok = e[0].path.Walk(c.vars[e[0].slot]).(string)
+	}
+	return s, ok
+}
+
 func (a *alternative) eval(c *Context) (any, error) {
 	switch {
 	case a.literal != nil:

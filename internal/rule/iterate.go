@@ -29,6 +29,10 @@ func (f *form) Eval(c *Context) {
 // one of them has no text.
 func (f *form) fill(c *Context, depth int) bool {
 	for _, i := range f.byDepth[depth] {
+		if s, ok := f.labels[i].value.plainText(c); ok {
+			c.values[i] = s
+			continue
+		}
 		s, err := c.label(f.labels[i].value)
 		if err != nil {
 			c.fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, err))

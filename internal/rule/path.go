@@ -36,6 +36,10 @@ func Match(key, value string) Step { return Step{kind: stepMatch, key: key, valu
 // Walk returns the value at the end of the path, or nil when a step finds
 // nothing.
 func (p Path) Walk(v any) any {
+	if len(p) == 1 && p[0].kind == stepField { // the usual case
+		m, _ := v.(map[string]any)
+		return m[p[0].key]
+	}
 	for i := range p {
 		s := &p[i]
 		switch s.kind {

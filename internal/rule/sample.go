@@ -31,9 +31,9 @@ func (f *form) emit(c *Context) {
 
 // number evaluates the value.
 func (f *form) number(c *Context) (float64, bool) {
-	value, convert := f.value, f.convert
-	if len(f.age) > 0 {
-		value, convert = f.age, toTime
+	value, isAge := f.value, len(f.age) > 0
+	if isAge {
+		value = f.age
 	}
 	v, err := value.eval(c)
 	if err == nil && v == nil && f.fallback == nil {
@@ -43,8 +43,12 @@ func (f *form) number(c *Context) (float64, bool) {
 		return 0, false
 	}
 	var n float64
-	if err == nil {
-		n, err = convert(v)
+	switch {
+	case err != nil:
+	case isAge:
+		n, err = toTime(v)
+	default:
+		n, err = f.convert(v)
 	}
 	switch {
 	case err != nil:
