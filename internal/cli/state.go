@@ -39,8 +39,8 @@ func newStateCommand(compat bool) *cobra.Command {
 		Long: `Serve the state of Kubernetes resources as metrics, by declarative rules.
 
 Objects come from the cluster of your kubeconfig, or of the pod this runs in.
-By default they are watched: a scrape costs the API server nothing and is never
-stale. With --collect=scrape nothing is asked between scrapes, and each scrape
+By default they are watched: a scrape costs the API server nothing and is as
+new as the watch. With --collect=scrape nothing is asked between scrapes, and each scrape
 lists every kind once.
 
 The flags of kube-state-metrics that are not listed are understood as well; see
