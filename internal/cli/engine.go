@@ -64,7 +64,7 @@ func (f *stateFlags) fromFiles(in io.Reader, log *slog.Logger) builder {
 			log.Error("Some objects cannot be read", "err", err)
 		}
 		last = files
-		return &engine{set: set, store: s, run: files.Watch, ready: atOnce, err: files.Err}, nil
+		return &engine{set: set, store: s, run: files.Watch, ready: atOnce, err: files.Err, warning: files.Err}, nil
 	}
 }
 

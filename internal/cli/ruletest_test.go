@@ -126,7 +126,7 @@ kube_customresource_crs_size{customresource_group="example.com",customresource_k
 		{"flags name a file beside", "flags: --rules sub/beside.yaml\n" + fooInput + fooOutput, ""},
 		{"flags name no file", "flags: --rules nowhere.yaml\n" + fooInput + fooOutput,
 			`FAIL  x.txtar
-x.txtar: unexpected, as there is no errors.txt:
+x.txtar: unexpected, as there is no errors.txt (if it is as it should be, add the line "-- errors.txt --" and run --update):
 +open nowhere.yaml: no such file or directory
 x.txtar:14: output.prom (-want +got):
 -# HELP foo_size The size.
@@ -158,7 +158,7 @@ x.txtar:28: errors.txt (-want +got):
 		{"notes need no errors.txt", fooRules + fooInput + "---\n{apiVersion: v1, kind: Pod}\n" + fooOutput, ""},
 		{"problems need errors.txt", fooRules + strings.Replace(fooInput, "size: 1", "size: big", 1) + "-- expect.prom --\nfoo_size\n",
 			`FAIL  x.txtar
-x.txtar: unexpected, as there is no errors.txt:
+x.txtar: unexpected, as there is no errors.txt (if it is as it should be, add the line "-- errors.txt --" and run --update):
 +foo_size: example.com/v1/Foo a/one: value: "big" is not a number, a boolean, a time or a quantity
 `},
 	} {

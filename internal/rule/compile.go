@@ -196,6 +196,7 @@ func (c *compiler) enabled(group string) bool {
 // resource compiles an entry of a document, whose labels are shared.
 func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable, limits []*Limit, out *resourceRules) {
 	out.gvk, out.discover, out.selection = s.gvk, s.discover, s.selection
+	c.doubt(r, s)
 	var own joinUse
 	for i := range s.lookups {
 		out.lookups = append(out.lookups, c.join(r, &own, &s.lookups[i], &out.names))
@@ -229,6 +230,19 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 	}
 	if len(out.metrics) > 0 {
 		out.add(own)
+	}
+}
+
+// doubt warns of what may not be meant.
+func (c *compiler) doubt(r Reporter, s *resourceSpec) {
+	if !c.opts.Identity {
+		return
+	}
+	if s.groupless && s.gvk.Kind != "*" && !slices.Contains(coreKinds, s.gvk.Kind) {
+		r.Warnf(s.pos, "groupVersionKind has no group: kind %s of the core group is meant; write its group, or group: \"\"", s.gvk.Kind)
+	}
+	if len(s.metrics) == 0 {
+		r.Warnf(s.pos, "the resource has no metrics: nothing is made of it")
 	}
 }
 

@@ -1,6 +1,9 @@
 package rule
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math"
+)
 
 // distinct tells which label sets of a family an object has given already. A set
 // is a row of texts. A few rows are compared one by one, which costs less than
@@ -8,7 +11,8 @@ import "hash/maphash"
 type distinct struct {
 	rows   []string // one after the other
 	ends   []int    // of each row
-	hashes map[uint64]struct{}
+	values []float64
+	hashes map[uint64]float64
 }
 
 const (
@@ -20,15 +24,16 @@ const (
 
 // reset forgets all rows.
 func (d *distinct) reset() {
-	d.rows, d.ends = d.rows[:0], d.ends[:0]
+	d.rows, d.ends, d.values = d.rows[:0], d.ends[:0], d.values[:0]
 	if len(d.hashes) > maxKept {
 		d.hashes = nil
 	}
 	clear(d.hashes)
 }
 
-// add adds the row that was appended to d.rows, and reports whether it is new.
-func (d *distinct) add(seed maphash.Seed) bool {
+// add adds the row that was appended to d.rows, and reports whether it is new, and
+// if not, whether its value is that of the first.
+func (d *distinct) add(seed maphash.Seed, value float64) (first, same bool) {
 	start := 0
 	if n := len(d.ends); n > 0 {
 		start = d.ends[n-1]
@@ -36,39 +41,45 @@ func (d *distinct) add(seed maphash.Seed) bool {
 	row := d.rows[start:]
 	if len(d.hashes) > 0 {
 		d.rows = d.rows[:start]
-		return d.hash(seed, row)
+		return d.hash(seed, row, value)
 	}
 	at := 0
-	for _, end := range d.ends {
+	for i, end := range d.ends {
 		if sameRow(d.rows[at:end], row) {
 			d.rows = d.rows[:start]
-			return false
+			return false, equalValues(d.values[i], value)
 		}
 		at = end
 	}
+	d.values = append(d.values, value)
 	if d.ends = append(d.ends, len(d.rows)); len(d.ends) <= compared {
-		return true
+		return true, false
 	}
 	if d.hashes == nil {
-		d.hashes = make(map[uint64]struct{}, 2*compared)
+		d.hashes = make(map[uint64]float64, 2*compared)
 	}
 	at = 0
-	for _, end := range d.ends {
-		d.hash(seed, d.rows[at:end])
+	for i, end := range d.ends {
+		d.hash(seed, d.rows[at:end], d.values[i])
 		at = end
 	}
-	return true
+	return true, false
 }
 
-func (d *distinct) hash(seed maphash.Seed, row []string) bool {
+func (d *distinct) hash(seed maphash.Seed, row []string, value float64) (first, same bool) {
 	var sum uint64
 	for _, s := range row {
 		sum = sum*31 + maphash.String(seed, s)
 	}
-	before := len(d.hashes)
-	d.hashes[sum] = struct{}{}
-	return len(d.hashes) > before
+	if before, known := d.hashes[sum]; known {
+		return false, equalValues(before, value)
+	}
+	d.hashes[sum] = value
+	return true, false
 }
+
+// equalValues takes NaN for equal to itself.
+func equalValues(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
 // sameRow compares from the end, as what samples share often comes first.
 func sameRow(a, b []string) bool {

@@ -54,6 +54,7 @@ func (d *Document) Legacy() bool { return d.Kind == KindCustomResourceStateMetri
 
 // resourceSpec is an entry of spec.resources.
 type resourceSpec struct {
+	groupless      bool // there is a groupVersionKind without the word group
 	pos            *yaml.Node
 	gvk            GVK
 	discover       *discoverSpec
@@ -134,6 +135,9 @@ func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostic
 // yamlDiagnostic takes the line out of an error of the YAML library.
 func yamlDiagnostic(file string, err error) Diagnostic {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.Contains(message, "cannot start any token") || strings.Contains(message, "found a tab character") {
+		message += " (YAML is indented with blanks, not with tabs, and a text that begins with one of @ ` % needs quotes)"
+	}
 	d := Diagnostic{Position: Position{File: file}, Message: "not valid YAML: " + message}
 	var line int
 	if _, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil {
@@ -156,6 +160,9 @@ func (r Reporter) document(n *yaml.Node, opts ParseOptions, further bool) *Docum
 		if config == nil || config.Kind != yaml.MappingNode {
 			r.Errorf(wrapper, "customResourceState has no config")
 			return nil
+		}
+		if enabled := lookup(wrapper, "enabled"); enabled != nil && enabled.Value == "false" {
+			r.Warnf(enabled, "customResourceState is not enabled: its rules are used all the same")
 		}
 		n = config
 	}
@@ -222,10 +229,10 @@ func (r Reporter) documentFields(n *yaml.Node, d *Document) {
 func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
 	s := resourceSpec{pos: n}
 	var byLabel, byField *yaml.Node
-	hasGVK := false
+	hasGVK, hasGroup := false, false
 	r.Fields(n, legacy, map[string]func(*yaml.Node){
 		"groupVersionKind": func(v *yaml.Node) {
-			hasGVK = true
+			hasGVK, hasGroup = true, lookup(v, "group") != nil
 			r.Fields(v, legacy, map[string]func(*yaml.Node){
 				"group": r.Text(&s.gvk.Group), "version": r.Text(&s.gvk.Version), "kind": r.Text(&s.gvk.Kind),
 			})
@@ -263,10 +270,17 @@ func (r Reporter) resource(n *yaml.Node, legacy bool) resourceSpec {
 	case s.gvk.Group == "" && (s.gvk.Kind == "" || s.gvk.Kind == "*"):
 		r.Errorf(n, "the resource has no groupVersionKind: name a group, or a kind of the core group")
 	}
+	s.groupless = hasGVK && !hasGroup
 	if s.gvk.Kind == "" {
 		s.gvk.Kind = "*"
 	}
 	return s
+}
+
+// coreKinds are the kinds for which nobody writes a group.
+var coreKinds = []string{
+	"ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node", "PersistentVolume",
+	"PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount",
 }
 
 func (r Reporter) labels(n *yaml.Node) []labelSpec {

@@ -30,30 +30,41 @@ func (c *Context) Base(dst []metric.Label) []metric.Label {
 // sample whose labels equal those of an earlier one of the object is a problem,
 // and so is one beyond a limit.
 func (c *Context) Emit(labels []metric.Label, value float64) {
-	if c.admit(labels) {
+	if c.admit(labels, value) {
 		c.sink.Sample(c.current.info, labels, value)
 	}
 }
 
 // admit reports whether there may be a sample with these labels, which limits
 // may change.
-func (c *Context) admit(labels []metric.Label) bool {
+func (c *Context) admit(labels []metric.Label, value float64) bool {
 	m := c.current
 	limited := len(m.info.Limits) > 0
 	if limited && !c.withinLabels(labels) {
 		return false
 	}
-	if !m.unique && !c.first(labels) {
-		c.Fail(ReasonDuplicate, errDuplicate)
-		return false
+	if !m.unique {
+		switch first, same := c.first(labels, value); {
+		case first:
+		case same:
+			c.Fail(ReasonDuplicate, errDuplicate)
+			return false
+		default:
+			c.Fail(ReasonConflict, errConflict)
+			return false
+		}
 	}
 	return !limited || m.info.Aggregate != nil || c.withinSeries()
 }
 
-var errDuplicate = errors.New("another sample of the object has the same labels")
+var (
+	errDuplicate = errors.New("another sample of the object has the same labels")
+	errConflict  = errors.New("another sample of the object has the same labels and another value: add a label that tells them apart")
+)
 
-// first reports whether no sample of the object and family had these labels.
-func (c *Context) first(labels []metric.Label) bool {
+// first reports whether no sample of the object and family had these labels, and
+// if one had, whether it had the same value.
+func (c *Context) first(labels []metric.Label, value float64) (first, same bool) {
 	family := c.current.info.Family
 	for len(c.seen) <= family {
 		c.seen = append(c.seen, distinct{})
@@ -66,12 +77,12 @@ func (c *Context) first(labels []metric.Label) bool {
 		for _, i := range c.current.sole.own {
 			d.rows = append(d.rows, c.values[i])
 		}
-		return d.add(c.seed)
+		return d.add(c.seed, value)
 	}
 	for i := range labels {
 		d.rows = append(d.rows, labels[i].Name, labels[i].Value)
 	}
-	return d.add(c.seed)
+	return d.add(c.seed, value)
 }
 
 // Fail reports why a sample of the current metric is missing.

@@ -104,20 +104,21 @@ func TestWhere(t *testing.T) {
 
 func TestDuplicates(t *testing.T) {
 	const twice = "another sample of the object has the same labels"
+	const conflict = "! m conflict: " + twice + " and another value: add a label that tells them apart"
 	checkEval(t, `{name: m, forEach: [{as: s, in: object.l}], labels: {x: s.x}, value: s.v}`,
 		`l: [{x: a, v: 1}, {x: b, v: 2}, {x: a, v: 3}, {x: a, v: 1}]`,
-		`m{x="a"} 1 | m{x="b"} 2 | ! m duplicate: `+twice+` | ! m duplicate: `+twice)
+		`m{x="a"} 1 | m{x="b"} 2 | `+conflict+` | ! m duplicate: `+twice)
 	checkEval(t, `{name: m, forEach: [{as: s, in: object.l}], labels: {x: s.x}, value: s.v}`,
 		`l: [{v: 1}, {v: 2}, {x: "", v: 3}]`, // an empty label is none
-		`m 1 | ! m duplicate: `+twice+` | ! m duplicate: `+twice)
+		`m 1 | `+conflict+` | `+conflict)
 	// Labels are compared as such, not as text put together.
 	checkEval(t, `{name: m, type: info, forEach: [{as: s, in: object.l}], labels: {a: s.a, b: s.b}}`,
 		`l: [{a: x}, {b: x}, {a: xb}, {a: x, b: x}]`, `m{a="x"} 1 | m{b="x"} 1 | m{a="xb"} 1 | m{a="x",b="x"} 1`)
 	// Two metrics of one family.
 	checkEval(t, `{name: m, value: object.v}, {name: m, value: object.w}, {name: m, value: object.w, labels: {x: object.w}}`,
-		`{v: 1, w: 2}`, `m 1 | m{x="2"} 2 | ! m duplicate: `+twice)
+		`{v: 1, w: 2}`, `m 1 | m{x="2"} 2 | `+conflict)
 	checkEval(t, `{name: m, value: object.v}, {name: m, value: object.w}`, `{w: 2}`, `m 2`)
-	checkEval(t, `{name: m, value: object.v}, {name: m, each: {type: Gauge, gauge: {path: [w]}}}`, `{v: 1, w: 2}`, `m 1 | ! m duplicate: `+twice)
+	checkEval(t, `{name: m, value: object.v}, {name: m, each: {type: Gauge, gauge: {path: [w]}}}`, `{v: 1, w: 2}`, `m 1 | `+conflict)
 	// Two families.
 	checkEval(t, `{name: m, value: object.v}, {name: n, value: object.v}`, `{v: 1}`, `m 1 | n 1`)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,7 +200,7 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 	}
 	slot := slices.Index(scope, name)
 	if slot < 0 {
-		return a, 0, unknownName(name, scope)
+		return a, 0, explainCEL(src, scope, fmt.Errorf("undeclared reference to '%s'", name))
 	}
 	return alternative{slot: slot, path: path, plain: true}, 0, nil
 }
@@ -248,19 +247,9 @@ func compute(src string, scope names, other expressions) (a alternative, offset 
 		offset = at.At()
 	}
 	if err != nil {
-		if m := undeclared.FindStringSubmatch(err.Error()); m != nil {
-			err = unknownName(m[1], scope)
-		}
+		err = explainCEL(src, scope, err)
 	}
 	return a, offset, err
-}
-
-// undeclared matches what CEL says of a name that it does not know.
-var undeclared = regexp.MustCompile(`^undeclared reference to '([a-zA-Z_][a-zA-Z0-9_]*)'$`)
-
-func unknownName(name string, scope names) error {
-	known := slices.DeleteFunc(slices.Clone(scope), func(n string) bool { return n == "" })
-	return fmt.Errorf("unknown name %q: in scope are %s%s", name, strings.Join(known, ", "), suggest(name, known))
 }
 
 var errNotPlain = errors.New("not a plain path: a name followed by .field, [\"key\"], [0] or [key=value]")
@@ -349,6 +338,9 @@ func parseBracket(s string) (Step, int, error) {
 		return Index(i), end + 1, nil
 	}
 	key, value, ok := strings.Cut(inner, "=")
+	if text := strings.Trim(value, `"'`); ok && key != "" && len(text)+2 == len(value) && identifier(key) == len(key) {
+		return Step{}, 0, fmt.Errorf("[%s]: the value stands without quotes: [%s=%s]", inner, key, text)
+	}
 	if !ok || key == "" || strings.HasPrefix(value, "=") {
 		return Step{}, 0, errNotPlain
 	}

@@ -113,7 +113,7 @@ func TestExpressionErrors(t *testing.T) {
 
 	same("", "objct.v", `unknown name "objct": in scope are object, gvk, did you mean "object"?`)
 	same("", "Object.v", `unknown name "Object": in scope are object, gvk, did you mean "object"?`)
-	same("", "status.v", `unknown name "status": in scope are object, gvk`)
+	same("", "status.v", "a path begins with a name: did you mean object.status.v?")
 	same("object", ".", "the path ends in a dot")
 	same("object.a", ".", "the path ends in a dot")
 	same("object", ".1a", `a field name must match [a-zA-Z_][a-zA-Z0-9_]*: write others as ["key"]`)

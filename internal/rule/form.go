@@ -117,6 +117,9 @@ func (s *resourceSpec) identifies(m *metricSpec, outer []boundLabel) bool {
 	}
 	if m.each != nil || len(m.spread) > 0 {
 		// A legacy block or a map may have anything in it.
+		if slices.ContainsFunc(outer, func(l boundLabel) bool { return l.value.identifies() }) {
+			return true
+		}
 		return len(m.spread) > 0 || anyNode(m.each, func(n *yaml.Node) bool { return n.Value == "name" || n.Value == "uid" })
 	}
 	return slices.ContainsFunc(outer, func(l boundLabel) bool { return l.value.identifies() })

@@ -124,7 +124,7 @@ func (f *form) emitState(c *Context) {
 	if state == "" {
 		return
 	}
-	if labels := f.labelSet(c); c.admit(labels) {
+	if labels := f.labelSet(c); c.admit(labels, 0) {
 		c.sink.State(f.info, labels, state, since)
 	}
 }

@@ -29,8 +29,9 @@ type Problem struct {
 
 // The reasons of a [Problem].
 const (
-	ReasonBudget     = "budget" // an expression took too long
-	ReasonDuplicate  = "duplicate"
+	ReasonBudget     = "budget"     // an expression took too long
+	ReasonConflict   = "conflict"   // a sample before has the same labels and another value
+	ReasonDuplicate  = "duplicate"  // a sample before is the same
 	ReasonExpression = "expression" // an expression failed
 	ReasonLabel      = "label"
 	ReasonLimit      = "limit"
@@ -41,4 +42,4 @@ const (
 )
 
 // Reasons are all reasons of a [Problem].
-var Reasons = []string{ReasonBudget, ReasonDuplicate, ReasonExpression, ReasonLabel, ReasonLimit, ReasonScope, ReasonState, ReasonUnlisted, ReasonValue}
+var Reasons = []string{ReasonBudget, ReasonConflict, ReasonDuplicate, ReasonExpression, ReasonLabel, ReasonLimit, ReasonScope, ReasonState, ReasonUnlisted, ReasonValue}

@@ -171,15 +171,18 @@ func (t *Trace) problem(p Problem) {
 		r.Why += " and becomes a series of its own"
 		t.unlisted = true
 	}
-	if p.Reason == ReasonDuplicate {
+	if p.Reason == ReasonDuplicate || p.Reason == ReasonConflict {
 		r.Labels = slices.Clone(t.c.labels)
 		if t.form == nil {
 			r.Labels = t.legacy.labels
 		}
 		r.Why = "an earlier sample of the object has the same labels: " + labelsText(r.Labels)
+		if p.Reason == ReasonConflict {
+			r.Why = "an earlier sample of the object has the same labels and another value: " + labelsText(r.Labels)
+		}
 	}
 	t.pending = append(t.pending, r)
-	if p.Reason == ReasonDuplicate {
+	if p.Reason == ReasonDuplicate || p.Reason == ReasonConflict {
 		t.flush()
 	}
 }

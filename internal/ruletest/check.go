@@ -160,7 +160,7 @@ func (a *Archive) unexpected(out outcome) string {
 	if a.file(fileErrors) != nil || len(out.failed) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s: unexpected, as there is no errors.txt:\n+%s\n", a.name, strings.Join(out.failed, "\n+"))
+	return fmt.Sprintf("%s: unexpected, as there is no errors.txt (if it is as it should be, add the line \"-- errors.txt --\" and run --update):\n+%s\n", a.name, strings.Join(out.failed, "\n+"))
 }
 
 // differences compares a file of the archive with what it should be.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,9 +66,10 @@ type Cluster struct {
 	mu           sync.Mutex
 	discovered   bool
 	discoveryErr error
-	learnErr     error // why less is known of kinds than rules ask
-	reconciled   bool  // watchers run for what was discovered
-	wanted       int   // kinds that objects have looked up, as of then
+	learnErr     error  // why less is known of kinds than rules ask
+	reconciled   bool   // watchers run for what was discovered
+	wanted       int    // kinds that objects have looked up, as of then
+	absent       string // kinds that rules name and the cluster does not serve
 }
 
 // ErrNoCluster says that nothing names a cluster.
@@ -155,6 +157,9 @@ func (c *Cluster) discover(ctx context.Context) (served, bool, error) {
 		changed = changed || learned
 		c.noteLearned(learnErr)
 	}
+	if err == nil && changed {
+		c.noteAbsent(s)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil && ctx.Err() != nil && parent.Err() != nil {
@@ -202,6 +207,28 @@ func (c *Cluster) Warning() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.learnErr
+}
+
+// noteAbsent tells which kinds the rules name and the cluster does not serve, if
+// they are others than before.
+func (c *Cluster) noteAbsent(s served) {
+	var absent []string
+	for _, k := range c.Set.Kinds() {
+		found := false
+		for key := range s {
+			found = found || key.group == k.Group && (k.Kind == "*" || key.kind == k.Kind)
+		}
+		if !found {
+			absent = append(absent, k.String())
+		}
+	}
+	text := strings.Join(absent, ", ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text != c.absent && text != "" {
+		c.Log.Info("Kinds of the rules that the cluster does not serve are picked up when it does", "kinds", text)
+	}
+	c.absent = text
 }
 
 // noteReconciled notes that there are watchers for what was discovered, with so

@@ -3,10 +3,12 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +31,7 @@ type Files struct {
 
 	loading sync.Mutex                  // guards good
 	good    map[string][]map[string]any // objects by file
+	state   string                      // of the files that were loaded
 
 	mu     sync.Mutex
 	kinds  map[part]*store.Kind
@@ -45,6 +48,11 @@ func (f *Files) Load() error {
 	defer f.loading.Unlock()
 	start := time.Now()
 	files, err := listFiles(f.Paths)
+	state := stateOf(files)
+	if err == nil && f.Err() == nil && state != "" && state == f.state {
+		return nil // nothing has changed
+	}
+	f.state = state
 	errs := []error{err}
 	good := make(map[string][]map[string]any)
 	var objects []map[string]any
@@ -66,6 +74,24 @@ func (f *Files) Load() error {
 	defer f.mu.Unlock()
 	f.err = err
 	return err
+}
+
+// stateOf tells one state of files from another by their sizes and times. It is
+// empty when that is not known.
+func stateOf(files []string) string {
+	var b strings.Builder
+	for _, file := range files {
+		if file == "-" {
+			b.WriteString("-\n")
+			continue
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return ""
+		}
+		fmt.Fprintln(&b, file, info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String()
 }
 
 // read reads a file, stdin only once.

@@ -58,7 +58,7 @@ func TestGaugeOfList(t *testing.T) {
 		{"elements that are no scalars", `path: [l], labelsFromPath: {x: []}`, `l: [1, [2], {a: 3}]`,
 			`m{x="1"} 1 | ! m value: element 1: a list is not a number | ! m value: element 2: a map is not a number`},
 		{"no labelFromKey without keys", `path: [l], labelFromKey: k, labelsFromPath: {x: []}`, `l: [1]`, `m{x="1"} 1`},
-		{"equal elements", `path: [l]`, `l: [1, 2]`, `m 1 | ` + twice}, // the series is there twice in kube-state-metrics
+		{"equal elements", `path: [l]`, `l: [1, 2]`, `m 1 | ` + conflict}, // the series is there twice in kube-state-metrics
 	}))
 }
 

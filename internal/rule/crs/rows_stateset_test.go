@@ -42,7 +42,7 @@ func TestStateSet(t *testing.T) {
 		// The same series twice in kube-state-metrics.
 		{"state listed twice", `labelName: s, list: [A, A], path: [v]`, `v: A`, `m{s="A"} 1 | ` + twice},
 		{"state there twice", `labelName: s, list: [A, B], path: [l]`, `l: [A, A]`, `m{s="A"} 1 | m{s="B"} 0 | ` + twice + ` | ` + twice},
-		{"labelsFromPath replaces labelName", `labelName: s, list: [A, B], path: [v], valueFrom: [p], labelsFromPath: {s: [n]}`, `v: {p: A, n: o}`, `m{s="o"} 1 | ` + twice},
+		{"labelsFromPath replaces labelName", `labelName: s, list: [A, B], path: [v], valueFrom: [p], labelsFromPath: {s: [n]}`, `v: {p: A, n: o}`, `m{s="o"} 1 | ` + conflict},
 		// Invalid there; without labelName it is an error, see TestEachErrors.
 		{"labelName is no name", `labelName: 1s, list: [A], path: [v]`, `v: A`, `m{_1s="A"} 1`},
 	}))

@@ -33,3 +33,6 @@ func of(typ, block string, list []row) []row {
 
 // twice is the problem of a series that kube-state-metrics gives more than once.
 const twice = `! m duplicate: another sample of the object has the same labels`
+
+// conflict is the problem of a series that is there twice with other values.
+const conflict = `! m conflict: another sample of the object has the same labels and another value: add a label that tells them apart`
