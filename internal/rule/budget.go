@@ -14,10 +14,11 @@ const (
 	// defaultBudget is how long the expressions of one metric may take for one
 	// object.
 	defaultBudget = 250 * time.Millisecond
-	// maxSteps bounds how many elements one metric visits in one object.
+	// maxSteps bounds how many elements one metric visits in one object, to
+	// the next clockSteps.
 	maxSteps = 100_000
-	// clockSteps is how many elements are visited between two looks at the
-	// clock.
+	// clockSteps is how many elements are visited between two looks at their
+	// number and the clock.
 	clockSteps = 256
 	// pauseFactor is how much longer than it ran a metric rests that ran out of
 	// its budget: it can use a tenth of the time at most.
@@ -46,16 +47,15 @@ func (b *budget) reset() {
 	b.running = false
 }
 
-// step counts one element. It returns an error when there were too many, or,
-// looking at the clock now and then, when they have taken too long.
-func (b *budget) step() error {
-	b.steps++
+// look decides, when some more elements have been visited, whether there were too
+// many or they have taken too long.
+func (b *budget) look() error {
 	switch {
 	case b.steps > maxSteps:
 		return errSteps
 	case b.steps == clockSteps:
 		b.begun = time.Now()
-	case b.steps%clockSteps == 0 && time.Since(b.begun) > b.limit:
+	case time.Since(b.begun) > b.limit:
 		return ErrBudget
 	}
 	return nil

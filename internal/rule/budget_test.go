@@ -250,9 +250,9 @@ func TestMaxSteps(t *testing.T) {
 	if got := run(t, set, set.Program(testKind, true), c, fill(list(100_000))); got != "" {
 		t.Errorf("100000 elements: %s", got)
 	}
-	if got, want := run(t, set, set.Program(testKind, true), c, fill(list(100_001))),
+	if got, want := run(t, set, set.Program(testKind, true), c, fill(list(101_000))),
 		lines(`! b limit: more than 100000 elements in one object | ! d limit: more than 100000 elements in one object`); got != want {
-		t.Errorf("100001 elements: %s", got)
+		t.Errorf("101000 elements: %s", got)
 	}
 }
 

@@ -66,8 +66,8 @@ var (
 // if one had, whether it had the same value.
 func (c *Context) first(labels []metric.Label, value float64) (first, same bool) {
 	family := c.current.info.Family
-	for len(c.seen) <= family {
-		c.seen = append(c.seen, distinct{})
+	if len(c.seen) <= family {
+		c.seen = append(c.seen, make([]distinct, family+1-len(c.seen))...)
 	}
 	d := &c.seen[family]
 	if len(d.ends) == 0 {

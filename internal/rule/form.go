@@ -26,6 +26,7 @@ type form struct {
 	state    int  // index of the state label
 	age      expr // instead of value
 	of       expr // the state whose changes count, instead of value
+	simple   bool // a gauge with a value that is a number, or may be missing
 	use      joinUse
 }
 
@@ -78,6 +79,7 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 	if f.typ == metric.StateSet {
 		f.state = slices.IndexFunc(f.labels, func(l label) bool { return l.name == m.stateLabel })
 	}
+	f.simple = f.typ == metric.Gauge && f.info.Aggregate == nil && f.valueMap == nil && len(f.age) == 0
 	r.checkLimits(m.limits, f, rules.outer)
 	return f
 }

@@ -105,10 +105,16 @@ func (f *form) element(c *Context, depth int, element, key any, index int) {
 	f.inside(c, depth)
 }
 
-// step counts an element. It returns false, and ends the metric for this
-// object, when there were too many or they have taken too long.
+// step counts an element. It returns false when that was one too many.
 func (c *Context) step() bool {
-	switch err := c.budget.step(); {
+	c.budget.steps++
+	return c.budget.steps%clockSteps != 0 || c.look()
+}
+
+// look ends the metric for this object when there were too many elements or they
+// have taken too long.
+func (c *Context) look() bool {
+	switch err := c.budget.look(); {
 	case err == nil:
 		return true
 	case errors.Is(err, ErrBudget):

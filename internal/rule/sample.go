@@ -14,6 +14,10 @@ import (
 // emit gives the samples of the innermost scope.
 func (f *form) emit(c *Context) {
 	switch {
+	case f.simple:
+		if v, ok := f.number(c); ok {
+			f.emitLabels(c, v)
+		}
 	case f.typ == metric.Info:
 		f.emitLabels(c, 1)
 	case f.typ == metric.StateSet:
@@ -36,6 +40,11 @@ func (f *form) number(c *Context) (float64, bool) {
 		value = f.age
 	}
 	v, err := value.eval(c)
+	if f.simple && err == nil && v != nil {
+		if n, err := ToNumber(v); err == nil {
+			return n, true // the usual case
+		}
+	}
 	if err == nil && v == nil && f.fallback == nil {
 		if c.trace != nil {
 			c.trace.noValue(value)

@@ -46,7 +46,7 @@ func (x *Expression) Eval(ctx context.Context, vars []any) (out any, err error) 
 		return nil, fmt.Errorf("the expression was compiled for %d variables and got %d: give a value, or nil, for each", len(x.names), len(vars))
 	}
 	a := activations.Get().(*activation)
-	a.names, a.vars = x.names, vars
+	a.names, a.slots, a.vars = x.names, x.reads, vars
 	defer func() {
 		*a = activation{}
 		activations.Put(a)
@@ -72,6 +72,7 @@ var activations = sync.Pool{New: func() any { return new(activation) }}
 // activation gives CEL the variables of one evaluation.
 type activation struct {
 	names  []string
+	slots  []int // of the variables that are read
 	vars   []any
 	budget budget
 	made   int // bytes of large texts and lists made so far
@@ -83,8 +84,8 @@ const self = "@activation"
 
 // ResolveName returns the value of a variable.
 func (a *activation) ResolveName(name string) (any, bool) {
-	for i, n := range a.names {
-		if n == name {
+	for _, i := range a.slots {
+		if a.names[i] == name {
 			return a.vars[i], true
 		}
 	}
