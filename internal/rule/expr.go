@@ -49,14 +49,6 @@ type alternative struct {
 	plain    bool       // it is a variable and a path, and nothing else
 	legacy   LegacyPath // instead of path, of a labelsFromPath
 	computed Expression // instead of path
-	compare  comparison // with path: what computed does for text
-}
-
-// comparison is PATH == 'text', or != with negate.
-type comparison struct {
-	is     bool
-	text   string
-	negate bool
 }
 
 // Expression is a compiled expression that is no plain path. It is immutable
@@ -100,11 +92,6 @@ func (a *alternative) eval(c *Context) (any, error) {
 	case a.literal != nil:
 		return a.literal, nil
 	case a.computed != nil:
-		if a.compare.is {
-			if s, ok := a.path.Walk(c.vars[a.slot]).(string); ok {
-				return (s == a.compare.text) != a.compare.negate, nil
-			}
-		}
 		v, err := a.computed.Eval(&c.budget, c.vars)
 		if err != nil {
 			return nil, &expressionError{a.source, err}
@@ -190,9 +177,6 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 	path, offset, err := parseSteps(src, len(name))
 	if name == "" || err != nil {
 		a, at, otherErr := compute(src, scope, other)
-		if otherErr == nil {
-			a.lower(src, scope)
-		}
 		if name == "" || otherErr == nil || other != nil && errors.Is(err, errNotPlain) {
 			return a, at, otherErr
 		}
@@ -203,37 +187,6 @@ func parseAlternative(src string, scope names, other expressions) (a alternative
 		return a, 0, explainCEL(src, scope, fmt.Errorf("undeclared reference to '%s'", name))
 	}
 	return alternative{slot: slot, path: path, plain: true}, 0, nil
-}
-
-// lower finds out whether an expression compares fields with a text, which needs
-// no CEL where they are text.
-func (a *alternative) lower(src string, scope names) {
-	name := src[:identifier(src)]
-	path, end, err := parseSteps(src, len(name))
-	slot := slices.Index(scope, name)
-	onlyFields := !slices.ContainsFunc(path, func(s Step) bool { return s.kind != stepField })
-	if name == "" || slot < 0 || !errors.Is(err, errNotPlain) || !onlyFields {
-		return
-	}
-	rest := strings.TrimSpace(src[end:])
-	equal, isEqual := strings.CutPrefix(rest, "==")
-	other, isOther := strings.CutPrefix(rest, "!=")
-	literal, ok := "", false
-	if operand := strings.TrimSpace(equal); isEqual && operand != "" {
-		literal, ok = textLiteral(operand)
-	} else if operand := strings.TrimSpace(other); isOther && operand != "" {
-		literal, ok = textLiteral(operand)
-	}
-	if ok {
-		a.slot, a.path, a.compare = slot, path, comparison{is: true, text: literal, negate: isOther}
-	}
-}
-
-// textLiteral returns a literal that is text.
-func textLiteral(src string) (string, bool) {
-	literal, ok := parseLiteral(src)
-	s, isText := literal.(string)
-	return s, ok && isText && !strings.ContainsAny(s, "'\"")
 }
 
 // compute compiles what is no plain path.
@@ -306,7 +259,7 @@ func parseSteps(src string, i int) (Path, int, error) {
 			path = append(path, step)
 			i += n
 		default:
-			return path, i, errNotPlain // as far as it is one
+			return nil, i, errNotPlain
 		}
 	}
 	return path, 0, nil

@@ -127,7 +127,7 @@ func (e *Env) Compile(source string, names []string) (x *Expression, err error) 
 	}
 	return &Expression{
 		program: program, names: slices.Clone(names), loops: w.loops || p.heavy > maxHeavy,
-		reads: w.slots(), paths: w.sortedPaths(),
+		reads: w.slots(), paths: w.sortedPaths(), direct: directOf(tree.Expr(), w.variables),
 	}, nil
 }
 

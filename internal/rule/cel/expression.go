@@ -18,6 +18,7 @@ type Expression struct {
 	loops   bool // its length does not bound it, so the context does
 	reads   []int
 	paths   [][]string
+	direct  direct // or nil
 }
 
 // Reads returns the slots of the variables the expression reads, ascending.
@@ -44,6 +45,11 @@ func (x *Expression) Paths() [][]string {
 func (x *Expression) Eval(ctx context.Context, vars []any) (out any, err error) {
 	if len(vars) < len(x.names) {
 		return nil, fmt.Errorf("the expression was compiled for %d variables and got %d: give a value, or nil, for each", len(x.names), len(vars))
+	}
+	if x.direct != nil {
+		if v, ok := x.direct(vars); ok {
+			return v, nil
+		}
 	}
 	a := activations.Get().(*activation)
 	a.names, a.slots, a.vars = x.names, x.reads, vars

@@ -1,0 +1,56 @@
+package cel
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDirect makes sure that what is evaluated directly gives what CEL gives, for
+// fields of every type and for such as are missing.
+func TestDirect(t *testing.T) {
+	env, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := []any{"True", "False", "", "a", true, false, int64(0), int64(1), int64(-7), 1.0, 2.5, nil, []any{"a"}, map[string]any{"b": "True"}}
+	var objects []any
+	for _, v := range values {
+		for _, w := range values {
+			objects = append(objects, map[string]any{"a": map[string]any{"b": v}, "c": w}, map[string]any{"a": v, "c": w})
+		}
+	}
+	objects = append(objects, nil, "text", map[string]any{}, map[string]any{"a": map[string]any{}})
+	direct := 0
+	for _, source := range []string{
+		"o.a.b", "o.a", "o.c", "(o.a.b)", "'x'", "1", "1.5", "true",
+		"o.a.b == 'True'", "o.a.b != 'True'", "'True' == o.a.b", "o.a.b == o.c", "o.a.b != o.c", "o.a.b == 1", "o.a.b == true", "o.a.b == 1.0",
+		"o.a.b < o.c", "o.a.b <= o.c", "o.a.b > o.c", "o.a.b >= o.c", "o.a.b < 1", "o.a.b > 'b'",
+		"!o.a.b", "!(o.a.b == 'True')", "o.a.b && o.c", "o.a.b || o.c", "o.a.b == 'True' && o.c == 'a'", "o.a.b == 'True' || o.c == 'a'",
+		"o.c == 'a' ? 1 : 0", "o.a.b ? o.c : 'no'", "o.a.b == 'True' ? 1 : o.c == 'a' ? -1 : 0", "o.c ? 'yes' : o.a.b",
+		"has(o.a.b)", "has(o.a.b) && o.a.b == 'True'", "o.c.startsWith('a')", "o.a.b + o.c", "o.c in ['a', 'b']", "o",
+	} {
+		x, err := env.Compile(source, []string{"other", "o"})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		byCEL := *x
+		byCEL.direct = nil
+		if x.direct != nil {
+			direct++
+		}
+		for _, o := range objects {
+			vars := []any{nil, o}
+			got, gotErr := x.Eval(context.Background(), vars)
+			want, wantErr := byCEL.Eval(context.Background(), vars)
+			if diff := cmp.Diff(fmt.Sprintf("%T %v %v", want, want, wantErr), fmt.Sprintf("%T %v %v", got, got, gotErr)); diff != "" {
+				t.Errorf("%s of %v (-CEL +direct):\n%s", source, o, diff)
+			}
+		}
+	}
+	if direct < 25 {
+		t.Errorf("only %d expressions are evaluated directly", direct)
+	}
+}
