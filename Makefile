@@ -33,7 +33,7 @@ test: ## Build the control plane (once) and run every test.
 .PHONY: fuzz
 FUZZTIME ?= 30s
 fuzz: ## Run each fuzz target for FUZZTIME (30s).
-	@for m in . operator; do (cd $$m && for p in $$($(GO) list ./...); do \
+	@for m in . operator test; do (cd $$m && for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 		done; done) || exit 1; done
