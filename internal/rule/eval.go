@@ -62,10 +62,16 @@ func (p *Program) Eval(c *Context, object map[string]any, sink Sink) {
 		c.seen[family].reset()
 	}
 	c.touched = c.touched[:0]
-	clear(c.counts)
+	if len(c.counts) > 0 {
+		clear(c.counts)
+	}
 	c.sink = sink
-	c.finder, _ = sink.(Finder)
-	c.limiter, _ = sink.(Limiter)
+	if c.finder = nil; p.joins {
+		c.finder, _ = sink.(Finder)
+	}
+	if c.limiter = nil; p.limited {
+		c.limiter, _ = sink.(Limiter)
+	}
 	if c.Tracer != nil {
 		c.sink = &tracedSink{sink, c}
 	}
@@ -101,11 +107,11 @@ func (c *Context) enter(r *resourceRules) {
 	for i := range r.outer {
 		s, err := c.label(r.outer[i].value)
 		c.outer, c.outerErrs = append(c.outer, s), append(c.outerErrs, err)
-		if errors.Is(err, ErrBudget) {
+		if err != nil && errors.Is(err, ErrBudget) {
 			c.shared = cmp.Or(c.shared, fmt.Errorf("label %q: %w", r.outer[i].name, err))
 		}
 	}
-	if errors.Is(c.shared, ErrBudget) {
+	if c.shared != nil && errors.Is(c.shared, ErrBudget) {
 		c.pause(r)
 	}
 }
@@ -118,17 +124,26 @@ func (c *Context) metric(p *Program, m *compiledMetric) {
 	}
 	c.budget.reset()
 	switch {
-	case c.pauses(m.info) || errors.Is(c.shared, errPaused):
+	case c.pauses(m.info):
 		c.Fail(ReasonBudget, errPaused)
-	case errors.Is(c.shared, ErrBudget):
-		c.Fail(ReasonBudget, c.shared)
 	case c.shared != nil:
-		c.fail(ReasonScope, c.shared)
+		c.failShared()
 	default:
 		m.eval.Eval(c)
 	}
 	if c.trace != nil {
 		c.endTrace()
+	}
+}
+
+// failShared reports why a metric is not evaluated: what it shares with others of
+// its resource is not known.
+func (c *Context) failShared() {
+	switch {
+	case errors.Is(c.shared, errPaused), errors.Is(c.shared, ErrBudget):
+		c.Fail(ReasonBudget, c.shared)
+	default:
+		c.fail(ReasonScope, c.shared)
 	}
 }
 
