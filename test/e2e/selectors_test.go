@@ -46,7 +46,6 @@ func asked(t *testing.T, mark controlplane.Mark, resource string) []string {
 // TestSelectors has rules about some objects of a kind, and others about others:
 // the API server is asked for no more.
 func TestSelectors(t *testing.T) {
-	t.Parallel() // beside TestNoWatch
 	k := kind{group: selectorGroup, name: "Selected"}
 	install(t, control, k)
 	for name, tier := range map[string]string{"a": "gold", "b": "silver", "c": "bronze"} {
