@@ -74,9 +74,8 @@ func (c *Context) first(labels []metric.Label, value float64) (first, same bool)
 		c.touched = append(c.touched, family)
 	}
 	if c.current.sole != nil {
-		for _, i := range c.current.sole.own {
-			d.rows = append(d.rows, c.values[i])
-		}
+		own := &c.current.sole.own
+		d.rows = append(d.rows, c.values[own[0]:own[1]]...)
 		return d.add(c.seed, value)
 	}
 	for i := range labels {

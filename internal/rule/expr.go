@@ -79,11 +79,28 @@ func (e expr) eval(c *Context) (any, error) {
 	return nil, nil
 }
 
-// plainText returns the text that a plain path leads to: what most labels are.
-func (e expr) plainText(c *Context) (s string, ok bool) {
-	if len(e) == 1 && e[0].plain {
-		s, ok = e[0].path.Walk(c.vars[e[0].slot]).(string)
+// plainField is a field of a variable: what most labels are. The zero value is
+// none.
+type plainField struct {
+	slot int
+	key  string
+}
+
+// field returns the expression as a field of a variable, if it is one.
+func (e expr) field() (f plainField) {
+	if len(e) == 1 && e[0].plain && len(e[0].path) == 1 && e[0].path[0].kind == stepField {
+		f = plainField{e[0].slot, e[0].path[0].key}
 	}
+	return f
+}
+
+// text returns the field if it is a text.
+func (f *plainField) text(c *Context) (s string, ok bool) {
+	if f.key == "" {
+		return "", false
+	}
+	m, _ := c.vars[f.slot].(map[string]any)
+	s, ok = m[f.key].(string)
 	return s, ok
 }
 

@@ -16,7 +16,7 @@ type form struct {
 	scopes   []scope
 	names    names
 	labels   []label
-	own      []int   // those that the metric does not share with others
+	own      [2]int  // from the first to behind the last that the metric does not share with others
 	byDepth  [][]int // the labels that are known once scope i has been entered
 	spreads  []spread
 	value    expr
@@ -44,6 +44,7 @@ type label struct {
 	name  string
 	outer int
 	value expr
+	field plainField // what value is, if it is nothing more
 }
 
 type spread struct {
@@ -87,9 +88,13 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 // placeLabels finds out where each label is known.
 func (f *form) placeLabels(depths []int) {
 	f.byDepth = make([][]int, len(f.scopes)+1)
-	for i, l := range f.labels {
+	for i := range f.labels {
+		l := &f.labels[i]
 		if l.outer < 0 {
-			f.own = append(f.own, i)
+			if f.own[1] == 0 {
+				f.own[0] = i
+			}
+			f.own[1] = i + 1
 		}
 		if l.outer >= 0 || len(l.value) == 0 { // shared, or the label of a state
 			continue
@@ -99,6 +104,7 @@ func (f *form) placeLabels(depths []int) {
 			d = max(d, depths[slot])
 		}
 		f.byDepth[d] = append(f.byDepth[d], i)
+		l.field = l.value.field()
 	}
 }
 
@@ -180,11 +186,11 @@ func (c *compiler) bindLabels(r Reporter, outer []boundLabel, m *metricSpec, f *
 		own.set(m.stateLabel, expr{})
 	}
 	for _, l := range own.sorted() {
-		f.labels = append(f.labels, label{l.name, -1, l.value})
+		f.labels = append(f.labels, label{name: l.name, outer: -1, value: l.value})
 	}
 	for i, o := range outer {
 		if own[o.name] == nil {
-			f.labels = append(f.labels, label{o.name, i, nil})
+			f.labels = append(f.labels, label{name: o.name, outer: i})
 		}
 	}
 	slices.SortFunc(f.labels, func(a, b label) int { return strings.Compare(a.name, b.name) })

@@ -29,13 +29,14 @@ func (f *form) Eval(c *Context) {
 // one of them has no text.
 func (f *form) fill(c *Context, depth int) bool {
 	for _, i := range f.byDepth[depth] {
-		if s, ok := f.labels[i].value.plainText(c); ok {
+		l := &f.labels[i]
+		if s, ok := l.field.text(c); ok {
 			c.values[i] = s
 			continue
 		}
-		s, err := c.label(f.labels[i].value)
+		s, err := c.label(l.value)
 		if err != nil {
-			c.fail(ReasonLabel, fmt.Errorf("label %q: %w", f.labels[i].name, err))
+			c.fail(ReasonLabel, fmt.Errorf("label %q: %w", l.name, err))
 			return false
 		}
 		c.values[i] = s

@@ -121,14 +121,21 @@ func (e *Env) Compile(source string, names []string) (x *Expression, err error) 
 	tree := checked.NativeRep()
 	w := walk(tree.Expr(), names)
 	p := &plan{ops: e.ops, exprs: indexExprs(tree.Expr()), variables: w.variables}
+	if e.limit == 0 {
+		p.fields = operandFields(p.exprs, w.variables)
+	}
 	program, err := env.Program(checked, e.programOptions(p)...)
 	if err != nil {
 		return nil, programError(source, tree, err)
 	}
-	return &Expression{
+	x = &Expression{
 		program: program, names: slices.Clone(names), loops: w.loops || p.heavy > maxHeavy,
-		reads: w.slots(), paths: w.sortedPaths(), direct: directOf(tree.Expr(), w.variables),
-	}, nil
+		reads: w.slots(), paths: w.sortedPaths(),
+	}
+	if e.limit == 0 { // only CEL counts costs
+		x.direct = directOf(tree.Expr(), w.variables)
+	}
+	return x, nil
 }
 
 func (e *Env) programOptions(p *plan) []cel.ProgramOption {

@@ -1,7 +1,7 @@
 package cel
 
 import (
-	"cmp"
+	"math"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
@@ -9,9 +9,10 @@ import (
 )
 
 // direct evaluates a simple expression without CEL: fields, literals, and
-// comparisons, logic and choices of these. Where a value is not what makes it
-// simple (a field that is missing, operands of two types) it gives up, and CEL
-// decides: so it can only be faster, not different.
+// comparisons, logic, choices, arithmetic and the usual functions of these. Where
+// a value is not what makes it simple (a field that is missing, operands of two
+// types, a number that overflows) it gives up, and CEL decides: so it can only be
+// faster, not different.
 type direct func(vars []any) (out any, ok bool)
 
 // directOf returns how to evaluate an expression directly, or nil.
@@ -19,63 +20,155 @@ func directOf(e ast.Expr, variables map[int64]int) direct {
 	switch e.Kind() {
 	case ast.LiteralKind:
 		return literal(e)
-	case ast.IdentKind, ast.SelectKind:
-		return chain(e, variables)
+	case ast.IdentKind:
+		return nil // as it is, it can be large: CEL hands it on
+	case ast.SelectKind:
+		if e.AsSelect().IsTestOnly() {
+			return present(e, variables)
+		}
+		return field(e, variables)
 	case ast.CallKind:
 		call := e.AsCall()
-		args := make([]direct, len(call.Args()))
-		for i, arg := range call.Args() {
-			if args[i] = directOf(arg, variables); args[i] == nil || call.IsMemberFunction() {
-				return nil
-			}
+		args := call.Args()
+		if call.IsMemberFunction() {
+			args = append([]ast.Expr{call.Target()}, args...)
 		}
-		return operation(call.FunctionName(), args)
+		return directCall(e, call.FunctionName(), args, variables)
 	}
 	return nil
 }
 
+// directCall is a call of an operator or a function. The target of a member call
+// is its first argument.
+func directCall(e ast.Expr, name string, args []ast.Expr, variables map[int64]int) direct {
+	switch name {
+	case operators.Index:
+		return field(e, variables)
+	case operators.In:
+		return member(directOf(args[0], variables), args[1])
+	case "size":
+		return size(args, variables)
+	case "matches":
+		return matches(directOf(args[0], variables), args[1])
+	}
+	operands := make([]direct, len(args))
+	for i, arg := range args {
+		if operands[i] = directOf(arg, variables); operands[i] == nil {
+			return nil
+		}
+	}
+	if d := operation(name, operands); d != nil {
+		return d
+	}
+	return function(name, operands)
+}
+
 func literal(e ast.Expr) direct {
-	var v any
-	switch l := e.AsLiteral().(type) {
-	case types.String:
-		v = string(l)
-	case types.Bool:
-		v = bool(l)
-	case types.Int:
-		v = int64(l)
-	case types.Double:
-		v = float64(l)
-	default:
+	v := literalValue(e)
+	if v == nil {
 		return nil
 	}
 	return func([]any) (any, bool) { return v, true }
 }
 
-// chain is a variable and the fields below it.
-func chain(e ast.Expr, variables map[int64]int) direct {
-	var fields []string
-	for e.Kind() == ast.SelectKind {
-		s := e.AsSelect()
-		if s.IsTestOnly() {
-			return nil
-		}
-		fields = append(fields, s.FieldName())
-		e = s.Operand()
+// literalValue returns a literal that JSON has too, or nil.
+func literalValue(e ast.Expr) any {
+	if e.Kind() != ast.LiteralKind {
+		return nil
 	}
-	slot, ok := variables[e.ID()]
-	if e.Kind() != ast.IdentKind || !ok || len(fields) == 0 {
+	switch l := e.AsLiteral().(type) {
+	case types.String:
+		return string(l)
+	case types.Bool:
+		return bool(l)
+	case types.Int:
+		return int64(l)
+	case types.Double:
+		return float64(l)
+	}
+	return nil
+}
+
+// chain is a variable and the steps below it, last step first.
+type chain struct {
+	slot  int
+	steps []chainStep
+}
+
+// chainStep is the value of a key, or an element of a list.
+type chainStep struct {
+	key   string
+	index int
+	list  bool
+}
+
+// chainOf returns an expression as a chain.
+func chainOf(e ast.Expr, variables map[int64]int) (c chain, ok bool) {
+	for {
+		switch e.Kind() {
+		case ast.IdentKind:
+			c.slot, ok = variables[e.ID()]
+			return c, ok
+		case ast.SelectKind:
+			s := e.AsSelect()
+			if s.IsTestOnly() {
+				return c, false
+			}
+			c.steps = append(c.steps, chainStep{key: s.FieldName()})
+			e = s.Operand()
+		case ast.CallKind:
+			call := e.AsCall()
+			if call.FunctionName() != operators.Index {
+				return c, false
+			}
+			switch key := literalValue(call.Args()[1]).(type) {
+			case string:
+				c.steps = append(c.steps, chainStep{key: key})
+			case int64:
+				if key < 0 || key > math.MaxInt32 {
+					return c, false
+				}
+				c.steps = append(c.steps, chainStep{index: int(key), list: true})
+			default:
+				return c, false
+			}
+			e = call.Args()[0]
+		default:
+			return c, false
+		}
+	}
+}
+
+// walk returns what the chain leads to.
+func (c *chain) walk(vars []any) (any, bool) {
+	v := vars[c.slot]
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		s := &c.steps[i]
+		if s.list {
+			list, isList := v.([]any)
+			if !isList || s.index >= len(list) {
+				return nil, false
+			}
+			v = list[s.index]
+			continue
+		}
+		m, isMap := v.(map[string]any)
+		if !isMap {
+			return nil, false
+		}
+		v = m[s.key]
+	}
+	return v, true
+}
+
+// field is a chain that leads to a scalar.
+func field(e ast.Expr, variables map[int64]int) direct {
+	c, ok := chainOf(e, variables)
+	if !ok {
 		return nil
 	}
 	return func(vars []any) (any, bool) {
-		v := vars[slot]
-		for i := len(fields) - 1; i >= 0; i-- {
-			m, isMap := v.(map[string]any)
-			if !isMap {
-				return nil, false
-			}
-			v = m[fields[i]]
-		}
-		switch v.(type) {
+		switch v, _ := c.walk(vars); v.(type) {
 		case string, bool, int64, float64:
 			return v, true
 		}
@@ -83,82 +176,47 @@ func chain(e ast.Expr, variables map[int64]int) direct {
 	}
 }
 
-// operation is an operator and its operands.
-func operation(name string, args []direct) direct {
-	switch name {
-	case operators.Equals:
-		return compared(args, func(order int) bool { return order == 0 })
-	case operators.NotEquals:
-		return compared(args, func(order int) bool { return order != 0 })
-	case operators.Less:
-		return compared(args, func(order int) bool { return order < 0 })
-	case operators.LessEquals:
-		return compared(args, func(order int) bool { return order <= 0 })
-	case operators.Greater:
-		return compared(args, func(order int) bool { return order > 0 })
-	case operators.GreaterEquals:
-		return compared(args, func(order int) bool { return order >= 0 })
-	case operators.LogicalNot:
-		return func(vars []any) (any, bool) {
-			b, ok := truth(args[0], vars)
-			return !b, ok
-		}
-	case operators.LogicalAnd, operators.LogicalOr:
-		decides := name == operators.LogicalOr
-		return func(vars []any) (any, bool) {
-			b, ok := truth(args[0], vars)
-			if !ok || b == decides {
-				return b, ok
-			}
-			b, ok = truth(args[1], vars)
-			return b, ok
-		}
-	case operators.Conditional:
-		return func(vars []any) (any, bool) {
-			b, ok := truth(args[0], vars)
-			switch {
-			case !ok:
-				return nil, false
-			case b:
-				return args[1](vars)
-			default:
-				return args[2](vars)
+// operandFields returns the fields that are operands of functions and operators,
+// by their ids. What CEL selects from, or chooses, it wants as an attribute.
+func operandFields(exprs map[int64]ast.Expr, variables map[int64]int) map[int64]direct {
+	out := make(map[int64]direct)
+	add := func(e ast.Expr) {
+		if e.Kind() == ast.SelectKind && !e.AsSelect().IsTestOnly() {
+			if d := field(e, variables); d != nil {
+				out[e.ID()] = d
 			}
 		}
 	}
-	return nil
+	for _, e := range exprs {
+		if e.Kind() != ast.CallKind {
+			continue
+		}
+		call := e.AsCall()
+		switch call.FunctionName() {
+		case operators.Index, operators.OptIndex, operators.OptSelect, operators.Conditional:
+			continue
+		}
+		if call.IsMemberFunction() {
+			add(call.Target())
+		}
+		for _, arg := range call.Args() {
+			add(arg)
+		}
+	}
+	return out
 }
 
-// truth evaluates to a boolean.
-func truth(d direct, vars []any) (b, ok bool) {
-	v, ok := d(vars)
+// present is has(chain).
+func present(e ast.Expr, variables map[int64]int) direct {
+	c, ok := chainOf(e.AsSelect().Operand(), variables)
 	if !ok {
-		return false, false
+		return nil
 	}
-	b, ok = v.(bool)
-	return b, ok
-}
-
-// compared compares two texts, or two whole numbers.
-func compared(args []direct, holds func(order int) bool) direct {
-	left, right := args[0], args[1]
+	key := e.AsSelect().FieldName()
 	return func(vars []any) (any, bool) {
-		l, ok := left(vars)
-		if !ok {
-			return nil, false
-		}
-		r, ok := right(vars)
-		if !ok {
-			return nil, false
-		}
-		switch l := l.(type) {
-		case string:
-			r, same := r.(string)
-			return same && holds(cmp.Compare(l, r)), same
-		case int64:
-			r, same := r.(int64)
-			return same && holds(cmp.Compare(l, r)), same
-		}
-		return nil, false
+		v, _ := c.walk(vars)
+		m, isMap := v.(map[string]any)
+		_, has := m[key]
+		return has, isMap
 	}
 }

@@ -3,6 +3,7 @@ package cel
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +16,7 @@ func TestDirect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := []any{"True", "False", "", "a", true, false, int64(0), int64(1), int64(-7), 1.0, 2.5, nil, []any{"a"}, map[string]any{"b": "True"}}
+	values := []any{"True", "False", "", "a", "é\xff", true, false, int64(0), int64(1), int64(-7), int64(math.MaxInt64), int64(math.MinInt64), 1.0, 2.5, 0.0, math.NaN(), math.Inf(1), nil, []any{}, map[string]any{}, []any{"a"}, map[string]any{"b": "True"}}
 	var objects []any
 	for _, v := range values {
 		for _, w := range values {
@@ -31,6 +32,12 @@ func TestDirect(t *testing.T) {
 		"!o.a.b", "!(o.a.b == 'True')", "o.a.b && o.c", "o.a.b || o.c", "o.a.b == 'True' && o.c == 'a'", "o.a.b == 'True' || o.c == 'a'",
 		"o.c == 'a' ? 1 : 0", "o.a.b ? o.c : 'no'", "o.a.b == 'True' ? 1 : o.c == 'a' ? -1 : 0", "o.c ? 'yes' : o.a.b",
 		"has(o.a.b)", "has(o.a.b) && o.a.b == 'True'", "o.c.startsWith('a')", "o.a.b + o.c", "o.c in ['a', 'b']", "o",
+		"o.a.b.startsWith('T')", "o.a.b.endsWith('e')", "o.a.b.contains('als')", "o.a.b.contains(o.c)", "!o.c.startsWith('a') && o.a.b == 'True'",
+		"o.c in [1, 0]", "o.c in [1, 'a']", "o.c in [1.0]", "o.a.b in o.c", "o.c in []",
+		"size(o.a)", "size(o.a.b)", "o.c.size()", "size(o)", "size(o.c) > 0", "o.c.size() == 1 ? 'one' : 'more'",
+		"o.c.matches('^T')", "o.a.b.matches('[a-z]+$')", "o['a'].b", "o.a['b']", "o.c[0]", "o.c[1]", "o.c[0] == 'a'", "o['a']['b'] == 'True'",
+		"o.a.b + 1", "o.a.b - o.c", "o.a.b * 2.0", "o.a.b / o.c", "o.c / 2", "o.c * 9000000000", "double(o.c)", "double(o.c) / 2.0", "double(o.a.b) * double(o.c)",
+		"has(o.c) ? o.c : 'none'", "has(o.a.b.d)", "has(o.x)", "!has(o.a)", "o.?c.orValue('x')", "int(o.c)", "string(o.c)",
 	} {
 		x, err := env.Compile(source, []string{"other", "o"})
 		if err != nil {
@@ -50,7 +57,7 @@ func TestDirect(t *testing.T) {
 			}
 		}
 	}
-	if direct < 25 {
+	if direct < 60 {
 		t.Errorf("only %d expressions are evaluated directly", direct)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
 )
 
 // Expression is a compiled expression. It is immutable and safe for concurrent
@@ -54,7 +55,7 @@ func (x *Expression) Eval(ctx context.Context, vars []any) (out any, err error) 
 	a := activations.Get().(*activation)
 	a.names, a.slots, a.vars = x.names, x.reads, vars
 	defer func() {
-		*a = activation{}
+		a.vars, a.made = nil, 0
 		activations.Put(a)
 		if r := recover(); r != nil {
 			out, err = nil, fmt.Errorf("the expression failed inside CEL: %s", oneLine(fmt.Sprint(r)))
@@ -64,8 +65,9 @@ func (x *Expression) Eval(ctx context.Context, vars []any) (out any, err error) 
 	if x.loops {
 		a.budget.Context = ctx
 		v, _, err = x.program.ContextEval(&a.budget, a)
+		a.budget.Context = nil
 	} else {
-		v, _, err = x.program.Eval(a)
+		v, _, err = x.program.Eval(&a.frame)
 	}
 	if err != nil {
 		return nil, evalError(err)
@@ -73,7 +75,11 @@ func (x *Expression) Eval(ctx context.Context, vars []any) (out any, err error) 
 	return toNative(v)
 }
 
-var activations = sync.Pool{New: func() any { return new(activation) }}
+var activations = sync.Pool{New: func() any {
+	a := new(activation)
+	a.frame.Activation = a
+	return a
+}}
 
 // activation gives CEL the variables of one evaluation.
 type activation struct {
@@ -81,7 +87,8 @@ type activation struct {
 	slots  []int // of the variables that are read
 	vars   []any
 	budget budget
-	made   int // bytes of large texts and lists made so far
+	frame  interpreter.ExecutionFrame // where nothing is interrupted
+	made   int                        // bytes of large texts and lists made so far
 }
 
 // self is the name under which the nodes of an expression find the activation.

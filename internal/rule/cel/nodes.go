@@ -36,6 +36,35 @@ func (n *watched) Function() string                         { return n.function 
 func (n *watched) OverloadID() string                       { return n.overload }
 func (n *watched) Args() []interpreter.InterpretableV2      { return n.args }
 
+// fieldOperand reads a field below a variable without CEL's attributes, if it is
+// there and a scalar.
+type fieldOperand struct {
+	interpreter.InterpretableV2
+	direct direct
+}
+
+func (n *fieldOperand) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	if a, ok := frame.Activation.(*activation); ok { // not within a loop
+		if v, ok := n.direct(a.vars); ok {
+			switch v := v.(type) {
+			case string:
+				return types.String(v)
+			case int64:
+				return types.Int(v)
+			case float64:
+				return types.Double(v)
+			case bool:
+				return types.Bool(v)
+			}
+		}
+	}
+	return n.InterpretableV2.Exec(frame)
+}
+
+func (n *fieldOperand) Eval(vars interpreter.Activation) ref.Val {
+	return n.Exec(interpreter.AsFrame(vars))
+}
+
 // watchedChoice is a choice, c ? a : b, that is absent where its condition is
 // null. CEL has it select fields from the choice, so it stays an attribute.
 type watchedChoice struct {

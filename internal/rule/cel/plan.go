@@ -24,7 +24,8 @@ type plan struct {
 	exprs     map[int64]ast.Expr
 	variables map[int64]int
 	nodes     map[int64]interpreter.InterpretableV2
-	heavy     int // calls that may take long with large arguments
+	heavy     int              // calls that may take long with large arguments
+	fields    map[int64]direct // operands of calls that are fields
 }
 
 // planError is an expression that can be parsed and not be planned.
@@ -52,6 +53,9 @@ func (p *plan) decorate(i interpreter.InterpretableV2) (interpreter.Interpretabl
 func (p *plan) replace(id int64, i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	if call, ok := i.(interpreter.InterpretableCall); ok {
 		return p.call(call)
+	}
+	if d := p.fields[id]; d != nil {
+		return &fieldOperand{InterpretableV2: i, direct: d}, nil
 	}
 	e := p.exprs[id]
 	if e == nil || e.Kind() != ast.CallKind {
