@@ -42,6 +42,8 @@ func directOf(e ast.Expr, variables map[int64]int) direct {
 // is its first argument.
 func directCall(e ast.Expr, name string, args []ast.Expr, variables map[int64]int) direct {
 	switch name {
+	case "orValue":
+		return orValue(args, variables)
 	case operators.Index:
 		return field(e, variables)
 	case operators.In:
@@ -91,8 +93,9 @@ func literalValue(e ast.Expr) any {
 
 // chain is a variable and the steps below it, last step first.
 type chain struct {
-	slot  int
-	steps []chainStep
+	slot     int
+	steps    []chainStep
+	optional int // how many steps may find nothing: those from the first .?field on
 }
 
 // chainStep is the value of a key, or an element of a list.
@@ -118,11 +121,15 @@ func chainOf(e ast.Expr, variables map[int64]int) (c chain, ok bool) {
 			e = s.Operand()
 		case ast.CallKind:
 			call := e.AsCall()
-			if call.FunctionName() != operators.Index {
+			optional := call.FunctionName() == operators.OptSelect
+			if !optional && call.FunctionName() != operators.Index {
 				return c, false
 			}
 			switch key := literalValue(call.Args()[1]).(type) {
 			case string:
+				if optional {
+					c.optional = len(c.steps) + 1
+				}
 				c.steps = append(c.steps, chainStep{key: key})
 			case int64:
 				if key < 0 || key > math.MaxInt32 {
@@ -139,9 +146,10 @@ func chainOf(e ast.Expr, variables map[int64]int) (c chain, ok bool) {
 	}
 }
 
-// walk returns what the chain leads to.
-func (c *chain) walk(vars []any) (any, bool) {
-	v := vars[c.slot]
+// walk returns what the chain leads to. It returns nothing known when a step
+// cannot be taken, or finds no key and is optional.
+func (c *chain) walk(vars []any) (v any, ok bool) {
+	v = vars[c.slot]
 	for i := len(c.steps) - 1; i >= 0; i-- {
 		s := &c.steps[i]
 		if s.list {
@@ -156,15 +164,23 @@ func (c *chain) walk(vars []any) (any, bool) {
 		if !isMap {
 			return nil, false
 		}
-		v = m[s.key]
+		if v = m[s.key]; v == nil && i < c.optional {
+			if _, null := m[s.key]; null {
+				return nil, false
+			}
+			return nothing{}, true
+		}
 	}
 	return v, true
 }
 
+// nothing is what a chain with an optional step leads to when a key is missing.
+type nothing struct{}
+
 // field is a chain that leads to a scalar.
 func field(e ast.Expr, variables map[int64]int) direct {
 	c, ok := chainOf(e, variables)
-	if !ok {
+	if !ok || c.optional > 0 {
 		return nil
 	}
 	return func(vars []any) (any, bool) {
@@ -209,7 +225,7 @@ func operandFields(exprs map[int64]ast.Expr, variables map[int64]int) map[int64]
 // present is has(chain).
 func present(e ast.Expr, variables map[int64]int) direct {
 	c, ok := chainOf(e.AsSelect().Operand(), variables)
-	if !ok {
+	if !ok || c.optional > 0 {
 		return nil
 	}
 	key := e.AsSelect().FieldName()

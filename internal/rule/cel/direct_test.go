@@ -37,7 +37,7 @@ func TestDirect(t *testing.T) {
 		"size(o.a)", "size(o.a.b)", "o.c.size()", "size(o)", "size(o.c) > 0", "o.c.size() == 1 ? 'one' : 'more'",
 		"o.c.matches('^T')", "o.a.b.matches('[a-z]+$')", "o['a'].b", "o.a['b']", "o.c[0]", "o.c[1]", "o.c[0] == 'a'", "o['a']['b'] == 'True'",
 		"o.a.b + 1", "o.a.b - o.c", "o.a.b * 2.0", "o.a.b / o.c", "o.c / 2", "o.c * 9000000000", "double(o.c)", "double(o.c) / 2.0", "double(o.a.b) * double(o.c)",
-		"has(o.c) ? o.c : 'none'", "has(o.a.b.d)", "has(o.x)", "!has(o.a)", "o.?c.orValue('x')", "int(o.c)", "string(o.c)",
+		"has(o.c) ? o.c : 'none'", "has(o.a.b.d)", "has(o.x)", "!has(o.a)", "o.?c.orValue('x')", "o.?x.orValue('x')", "o.a.?b.orValue(o.c)", "o.?a.b.orValue(1)", "o.?a.?b.?c.orValue(1)", "o.?x.b.orValue(1) == 1", "o.?x.b", "o.?c", "has(o.?a.b)", "o.?a.b.hasValue()", "size(o.?a.orValue([]))", "o.?a['b'].orValue(2)", "int(o.c)", "string(o.c)",
 	} {
 		x, err := env.Compile(source, []string{"other", "o"})
 		if err != nil {
