@@ -148,30 +148,30 @@ func chainOf(e ast.Expr, variables map[int64]int) (c chain, ok bool) {
 
 // walk returns what the chain leads to. It returns nothing known when a step
 // cannot be taken, or finds no key and is optional.
-func (c *chain) walk(vars []any) (v any, ok bool) {
-	v = vars[c.slot]
+func (c *chain) walk(vars []any) any {
+	v := vars[c.slot]
 	for i := len(c.steps) - 1; i >= 0; i-- {
 		s := &c.steps[i]
 		if s.list {
 			list, isList := v.([]any)
 			if !isList || s.index >= len(list) {
-				return nil, false
+				return nil
 			}
 			v = list[s.index]
 			continue
 		}
 		m, isMap := v.(map[string]any)
 		if !isMap {
-			return nil, false
+			return nil
 		}
 		if v = m[s.key]; v == nil && i < c.optional {
 			if _, null := m[s.key]; null {
-				return nil, false
+				return nil
 			}
-			return nothing{}, true
+			return nothing{}
 		}
 	}
-	return v, true
+	return v
 }
 
 // nothing is what a chain with an optional step leads to when a key is missing.
@@ -184,7 +184,7 @@ func field(e ast.Expr, variables map[int64]int) direct {
 		return nil
 	}
 	return func(vars []any) (any, bool) {
-		switch v, _ := c.walk(vars); v.(type) {
+		switch v := c.walk(vars); v.(type) {
 		case string, bool, int64, float64:
 			return v, true
 		}
@@ -230,8 +230,7 @@ func present(e ast.Expr, variables map[int64]int) direct {
 	}
 	key := e.AsSelect().FieldName()
 	return func(vars []any) (any, bool) {
-		v, _ := c.walk(vars)
-		m, isMap := v.(map[string]any)
+		m, isMap := c.walk(vars).(map[string]any)
 		_, has := m[key]
 		return has, isMap
 	}

@@ -224,7 +224,7 @@ func orValue(args []ast.Expr, variables map[int64]int) direct {
 		return nil
 	}
 	return func(vars []any) (any, bool) {
-		switch v, _ := c.walk(vars); v.(type) {
+		switch v := c.walk(vars); v.(type) {
 		case nothing:
 			return other(vars)
 		case string, bool, int64, float64:
@@ -244,8 +244,7 @@ func size(args []ast.Expr, variables map[int64]int) direct {
 		return nil
 	}
 	return func(vars []any) (any, bool) {
-		v, _ := c.walk(vars)
-		switch v := v.(type) {
+		switch v := c.walk(vars).(type) {
 		case string:
 			return int64(utf8.RuneCountInString(v)), true
 		case []any:
