@@ -2,7 +2,6 @@ package rule_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -136,15 +135,15 @@ func TestBenchVariants(t *testing.T) {
 	}
 }
 
-// TestEvalAllocations: paths allocate nothing, and an expression at most three
-// times for each of the six samples: twice, but the race detector makes pools
-// forget.
+// TestEvalAllocations: paths and what is evaluated directly allocate nothing. A
+// text through cel-go and back allocates three times for each of the six samples,
+// and once more as the race detector makes pools forget.
 func TestEvalAllocations(t *testing.T) {
 	object, sink := parseObject(t, benchObject), new(counter)
 	for _, v := range benchVariants(t) {
 		most := 0.0
-		if strings.HasPrefix(v.name, "cel-") {
-			most = 3 * 6
+		if v.name == "cel-go" {
+			most = 4 * 6
 		}
 		v.eval(object, sink)
 		if n := testing.AllocsPerRun(200, func() { v.eval(object, sink) }); n > most {
