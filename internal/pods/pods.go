@@ -73,6 +73,8 @@ type Pods struct {
 	merging [numFormats]sync.Mutex
 	mergers [numFormats]merge.Merger
 
+	aggregating sync.Mutex // held while samples are combined
+
 	mu      sync.Mutex
 	states  map[string]*state  // of targets, by their ids
 	spare   []*scan.Exposition // not in use

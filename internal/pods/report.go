@@ -80,19 +80,9 @@ func (r *result) duplicates() int {
 func (p *Pods) report(format exposition.Format, results []*result) []exposition.Rendered {
 	var out []exposition.Rendered
 	add := func(d metric.Desc, samples []metric.Sample) {
-		if len(samples) == 0 {
-			return
+		if len(samples) > 0 {
+			out = append(out, rendered(format, metric.Family{Desc: d, Samples: samples}))
 		}
-		r := exposition.Rendered{Desc: d, Chunks: []exposition.Chunk{{}}}
-		raw := &r.Chunks[0].Raw
-		if format == exposition.Protobuf {
-			*raw = exposition.AppendRecords(nil, d, samples)
-		} else {
-			for i := range samples {
-				*raw = exposition.AppendLines(*raw, format, d, &samples[i])
-			}
-		}
-		out = append(out, r)
 	}
 	shown := series
 	if !p.opts.Reports {

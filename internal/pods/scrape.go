@@ -19,7 +19,8 @@ import (
 // result is what one target gave to one scrape.
 type result struct {
 	target   *target.Target
-	accept   string           // what the pod is asked for, instead of what goes with the format
+	single   bool // it is not merged, and accept is what the pod is asked for
+	accept   string
 	raw      *fetch.Body      // nil if there is none
 	body     *scan.Exposition // nil if it is not valid
 	labelled bool             // the samples of body have the labels of the target
@@ -73,7 +74,7 @@ func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result, 
 		r.fail(fetch.ReasonTimeout, fmt.Errorf("the scrape was over before the answer could be read: %w", ctx.Err()))
 		return
 	}
-	r.read(p, s)
+	r.read(p, s, format)
 }
 
 // get makes the request.
@@ -86,7 +87,7 @@ func (p *Pods) get(ctx context.Context, format exposition.Format, r *result, s *
 		Scheme: t.Scheme, IP: t.IP, Port: t.Port, Path: t.Path, Accept: p.accept(format, t),
 		BodyLimit: t.BodySizeLimit, Timeout: t.Timeout, SizeHint: hint, AnyType: t.Format == target.FormatKopfProbe,
 	}
-	if r.accept != "" {
+	if r.single {
 		request.Accept = r.accept
 	}
 	if p.opts.Auth != nil {
@@ -99,8 +100,9 @@ func (p *Pods) get(ctx context.Context, format exposition.Format, r *result, s *
 	return nil
 }
 
-// read scans the body. Its memory is that of a scrape before.
-func (r *result) read(p *Pods, s *state) {
+// read scans the body. Scrapes of one format follow each other, so that they can
+// remember something.
+func (r *result) read(p *Pods, s *state, asked exposition.Format) {
 	body, format := r.raw.Bytes, exposition.Text
 	var err error
 	if r.target.Format == target.FormatKopfProbe {
@@ -117,9 +119,9 @@ func (r *result) read(p *Pods, s *state) {
 		return
 	}
 	opts := p.scanOptions(r.target)
-	if opts.Memory = s.memory[format]; opts.Memory == nil {
+	if opts.Memory = s.memory[asked]; opts.Memory == nil {
 		opts.Memory = new(scan.Memory)
-		s.memory[format] = opts.Memory
+		s.memory[asked] = opts.Memory
 	}
 	x := p.exposition()
 	x.Format = format
@@ -128,7 +130,7 @@ func (r *result) read(p *Pods, s *state) {
 		return
 	}
 	r.body, r.samples, r.kept = x, x.Samples, x.Samples-x.Duplicates
-	if p.opts.Relabel != nil {
+	if p.opts.Relabel != nil && !r.single {
 		r.relabel(p)
 	}
 }

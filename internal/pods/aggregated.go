@@ -1,0 +1,57 @@
+package pods
+
+import (
+	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// aggregated adds the families that combine the samples of all targets.
+func (p *Pods) aggregated(format exposition.Format, targets []target.Target, results []*result, out []exposition.Rendered) ([]exposition.Rendered, error) {
+	if p.opts.Aggregate == nil {
+		return out, nil
+	}
+	p.aggregating.Lock()
+	defer p.aggregating.Unlock()
+	ids := make([]string, len(targets))
+	for i := range targets {
+		ids[i] = targets[i].ID
+	}
+	p.opts.Aggregate.Begin(ids)
+	for _, r := range results {
+		if r.err == nil && r.body != nil {
+			p.combine(r)
+		}
+	}
+	for _, f := range p.opts.Aggregate.Families() {
+		out = append(out, rendered(format, f))
+	}
+	return out, nil
+}
+
+// combine hands the samples of a target that are to be combined to those of the
+// others.
+func (p *Pods) combine(r *result) {
+	x := r.body
+	for i := range x.Extents {
+		e := &x.Extents[i]
+		f := &x.Families[e.Family]
+		if name := string(f.Name); p.opts.Aggregate.Takes(name) {
+			p.opts.Aggregate.Add(r.target.ID, metric.Desc{Name: name, Type: f.Type, Help: string(f.Help)}, x.Format, x.Body[e.Start:e.End])
+		}
+	}
+}
+
+// rendered encodes a family.
+func rendered(format exposition.Format, f metric.Family) exposition.Rendered {
+	r := exposition.Rendered{Desc: f.Desc, Chunks: []exposition.Chunk{{}}}
+	raw := &r.Chunks[0].Raw
+	if format == exposition.Protobuf {
+		*raw = exposition.AppendRecords(nil, f.Desc, f.Samples)
+		return r
+	}
+	for i := range f.Samples {
+		*raw = exposition.AppendLines(*raw, format, f.Desc, &f.Samples[i])
+	}
+	return r
+}
