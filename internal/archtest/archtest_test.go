@@ -47,6 +47,8 @@ var allowed = map[string][]string{
 		"internal/rule", "internal/schema", "internal/store", "operator", "operator/metric",
 		"k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/yaml", "github.com/fsnotify/fsnotify",
 	},
+	"internal/pods/target": {"operator/metric", "k8s.io/api/core/v1", "k8s.io/apimachinery/..."},
+	"internal/pods/watch":  {"internal/pods/target", "operator", "operator/metric", "k8s.io/api/core/v1", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
 	"internal/web": {"internal/rule", "internal/store", "operator/metric"},
 	"internal/cli": {"..."},
 }

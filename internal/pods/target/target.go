@@ -102,6 +102,10 @@ type Target struct {
 	// is quoted and cut.
 	Detail string
 
+	// identity is the UID, or what stands for it.
+	identity string
+	// text tells apart what has no port.
+	text string
 	// created is when the pod was, in seconds since 1970.
 	created int64
 	// fading says that the pod is about to end, or not ready.
