@@ -49,8 +49,8 @@ var allowed = map[string][]string{
 	},
 	"internal/pods/target": {"operator/metric", "k8s.io/api/core/v1", "k8s.io/apimachinery/..."},
 	"internal/pods/watch":  {"internal/pods/target", "operator", "operator/metric", "k8s.io/api/core/v1", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
-	"internal/web": {"internal/rule", "internal/store", "operator/metric"},
-	"internal/cli": {"..."},
+	"internal/web":         {"internal/rule", "internal/store", "operator/metric"},
+	"internal/cli":         {"..."},
 }
 
 // Test files may import these besides what their package may.

@@ -21,22 +21,22 @@ import (
 func (o *Options) Assemble(pods []*corev1.Pod) []Target {
 	own := *o
 	own.SelfAddrs = slices.Concat(o.SelfAddrs, o.selfAddrs(pods))
-	targets := make([]Target, 0, len(pods))
+	all := make([]candidate, 0, len(pods))
 	shard := make(map[string]bool)
 	for _, pod := range newest(pods) {
 		of := own.of(pod)
 		if len(of) > 0 && own.Shard.has(pod) {
 			shard[identity(pod)] = true
 		}
-		targets = append(targets, of...)
+		all = append(all, of...)
 	}
-	slices.SortFunc(targets, compare)
-	resolve(targets)
+	slices.SortFunc(all, compare)
+	resolve(all)
 	if o.Shard.Count > 1 {
-		targets = slices.DeleteFunc(targets, func(t Target) bool { return !shard[t.identity] })
+		all = slices.DeleteFunc(all, func(t candidate) bool { return !shard[t.identity] })
 	}
-	o.limit(targets)
-	return targets
+	o.limit(all)
+	return targets(all)
 }
 
 // newest returns the pods without those that another one has replaced under the
@@ -77,7 +77,7 @@ func (o *Options) selfAddrs(pods []*corev1.Pod) []netip.Addr {
 }
 
 // resolve leaves each endpoint to one of the pods that claim it.
-func resolve(targets []Target) {
+func resolve(targets []candidate) {
 	type endpoint struct {
 		netip.AddrPort
 		path string
@@ -106,7 +106,7 @@ func resolve(targets []Target) {
 
 // before reports whether a is the likelier owner of an endpoint than b, which
 // comes before it by name.
-func before(a, b *Target) bool {
+func before(a, b *candidate) bool {
 	if a.fading != b.fading {
 		return b.fading
 	}
@@ -114,17 +114,17 @@ func before(a, b *Target) bool {
 }
 
 // limit marks what is beyond the limit of targets.
-func (o *Options) limit(targets []Target) {
+func (o *Options) limit(targets []candidate) {
 	if o.MaxTargets == 0 || len(targets) <= o.MaxTargets {
 		return
 	}
-	var good []*Target
+	var good []*candidate
 	for i := range targets {
 		if targets[i].Problem == "" {
 			good = append(good, &targets[i])
 		}
 	}
-	slices.SortStableFunc(good, func(a, b *Target) int { return cmp.Compare(a.created, b.created) })
+	slices.SortStableFunc(good, func(a, b *candidate) int { return cmp.Compare(a.created, b.created) })
 	for _, t := range good[min(o.MaxTargets, len(good)):] {
 		t.Problem, t.Detail = TargetLimit, fmt.Sprintf("there are %d targets; the limit is %d", len(good), o.MaxTargets)
 	}

@@ -156,7 +156,7 @@ func clean(s string) string {
 }
 
 // label gives the targets of one pod their labels.
-func (o *Options) label(pod *corev1.Pod, targets []Target) {
+func (o *Options) label(pod *corev1.Pod, targets []candidate) {
 	ports := make(map[uint16]int)
 	for _, t := range targets {
 		ports[t.Port]++
@@ -184,7 +184,7 @@ func (o *Options) label(pod *corev1.Pod, targets []Target) {
 			}
 		}
 		for _, l := range o.Labels {
-			add(l.Name, l.value(pod, t))
+			add(l.Name, l.value(pod, &t.Target))
 		}
 		t.Labels = labels
 	}

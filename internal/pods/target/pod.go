@@ -17,27 +17,25 @@ func (o *Options) Of(pod *corev1.Pod) []Target {
 	if pod == nil || !o.Shard.has(pod) {
 		return nil
 	}
-	return o.of(pod)
+	return targets(o.of(pod))
 }
 
-func (o *Options) of(pod *corev1.Pod) []Target {
+func (o *Options) of(pod *corev1.Pod) []candidate {
 	if !o.wants(pod) {
 		return nil
 	}
 	w, wrong := wishesOf(pod)
 	ip, badAddress := o.address(pod)
 	endpoints := o.endpoints(pod)
-	targets := make([]Target, len(endpoints))
+	out := make([]candidate, len(endpoints))
 	for i, e := range endpoints {
-		t := Target{
+		t := candidate{Target: Target{
 			Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName,
 			Container: e.container, PortName: e.portName, IP: ip, Port: e.port, Path: e.path,
 			Scheme: w.scheme, Format: w.format, Host: pod.Spec.HostNetwork,
 			SampleLimit: w.samples, BodySizeLimit: w.bytes, Timeout: w.timeout,
 			Problem: e.problem, Detail: e.detail,
-			identity: identity(pod), text: e.text,
-			created: pod.CreationTimestamp.Unix(), fading: pod.DeletionTimestamp != nil || !ready(pod),
-		}
+		}, identity: identity(pod), text: e.text, created: pod.CreationTimestamp.Unix(), fading: pod.DeletionTimestamp != nil || !ready(pod)}
 		t.ID = t.identity + "/" + strconv.Itoa(int(t.Port)) + t.Path
 		if e.port == 0 {
 			t.ID = t.identity + "/" + e.text
@@ -51,13 +49,13 @@ func (o *Options) of(pod *corev1.Pod) []Target {
 		case badAddress != "":
 			t.Problem, t.Detail = BadAddress, badAddress
 		default:
-			t.Problem, t.Detail = o.check(&t, e.container != "")
+			t.Problem, t.Detail = o.check(&t.Target, e.container != "")
 		}
-		targets[i] = t
+		out[i] = t
 	}
-	slices.SortFunc(targets, compare)
-	o.label(pod, targets)
-	return targets
+	slices.SortFunc(out, compare)
+	o.label(pod, out)
+	return out
 }
 
 // wants reports whether a pod is to be scraped at all.
