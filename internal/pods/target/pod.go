@@ -38,7 +38,7 @@ func (o *Options) of(pod *corev1.Pod) []candidate {
 		}, identity: identity(pod), text: e.text, created: pod.CreationTimestamp.Unix(), fading: pod.DeletionTimestamp != nil || !ready(pod)}
 		t.ID = t.identity + "/" + strconv.Itoa(int(t.Port)) + t.Path
 		if e.port == 0 {
-			t.ID = t.identity + "/" + e.text
+			t.ID = t.identity + "/0/" + e.text
 		}
 		switch {
 		case o.SelfUID != "" && t.UID == o.SelfUID:
