@@ -156,7 +156,7 @@ func clean(s string) string {
 }
 
 // label gives the targets of one pod their labels.
-func (o *Options) label(pod *corev1.Pod, targets []Target, entries []string) {
+func (o *Options) label(pod *corev1.Pod, targets []candidate) {
 	ports := make(map[uint16]int)
 	for _, t := range targets {
 		ports[t.Port]++
@@ -175,7 +175,7 @@ func (o *Options) label(pod *corev1.Pod, targets []Target, entries []string) {
 		if len(targets) > 1 {
 			add(containerLabel, t.Container)
 			if t.Port == 0 {
-				add(portLabel, entries[i])
+				add(portLabel, t.text)
 			} else {
 				add(portLabel, strconv.Itoa(int(t.Port)))
 			}
@@ -184,7 +184,7 @@ func (o *Options) label(pod *corev1.Pod, targets []Target, entries []string) {
 			}
 		}
 		for _, l := range o.Labels {
-			add(l.Name, l.value(pod, t))
+			add(l.Name, l.value(pod, &t.Target))
 		}
 		t.Labels = labels
 	}

@@ -101,11 +101,6 @@ type Target struct {
 	// Detail explains the problem in a sentence. What it has of the pod's text
 	// is quoted and cut.
 	Detail string
-
-	// created is when the pod was, in seconds since 1970.
-	created int64
-	// fading says that the pod is about to end, or not ready.
-	fading bool
 }
 
 // URL returns the URL to ask, or "" if the target has no address, port or path.
@@ -126,8 +121,29 @@ func (t *Target) URL() string {
 	return u.String()
 }
 
+// candidate is a target with what decides between it and others.
+type candidate struct {
+	Target
+	identity string // of the pod
+	text     string // tells apart what has no port
+	created  int64  // the pod, in seconds since 1970
+	fading   bool   // the pod is about to end, or not ready
+}
+
+// targets takes off what is not needed any more.
+func targets(candidates []candidate) []Target {
+	if len(candidates) == 0 {
+		return nil
+	}
+	out := make([]Target, len(candidates))
+	for i := range candidates {
+		out[i] = candidates[i].Target
+	}
+	return out
+}
+
 // compare orders targets by namespace, pod, port and path.
-func compare(a, b Target) int {
+func compare(a, b candidate) int {
 	return cmp.Or(
 		strings.Compare(a.Namespace, b.Namespace),
 		strings.Compare(a.Pod, b.Pod),
