@@ -52,7 +52,7 @@ func (l *Line) Append(dst []byte) []byte {
 // appendQuoted appends s in double quotes, with the escapes of label values.
 func appendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	if strings.IndexAny(s, "\\\"\n") < 0 {
+	if !strings.ContainsAny(s, "\\\"\n") {
 		return append(append(dst, s...), '"')
 	}
 	for i := range len(s) {
