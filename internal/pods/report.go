@@ -110,9 +110,10 @@ func (p *Pods) report(format exposition.Format, results []*result) []exposition.
 
 // counts is what happened since the start. It is guarded by Pods.mu.
 type counts struct {
-	scrapes, samples, duplicates, invalid uint64
-	bytes                                 uint64
-	failures                              map[string]uint64
+	scrapes, samples, duplicates uint64
+	invalid, spoiled             uint64
+	bytes                        uint64
+	failures                     map[string]uint64
 }
 
 // reasons are those that are counted from the start.
@@ -128,6 +129,7 @@ func (c *counts) add(r *result) {
 	c.samples += uint64(r.samples)
 	c.duplicates += uint64(r.duplicates())
 	c.invalid += uint64(r.invalid)
+	c.spoiled += uint64(r.spoiled)
 	c.bytes += uint64(max(r.size, 0))
 	if r.err == nil {
 		return
@@ -157,6 +159,7 @@ func (p *Pods) Collect(_ context.Context, emit func(operator.Metric)) error {
 	counter("samples_total", "Samples that targets sent.", c.samples)
 	counter("samples_duplicate_total", "Samples that were left out as their target had sent another with the same labels.", c.duplicates)
 	counter("lines_invalid_total", "Lines that were left out because they are not valid.", c.invalid)
+	counter("samples_spoiled_total", "Samples that were left out because relabelling made something of them that is no sample.", c.spoiled)
 	counter("received_bytes_total", "Bytes that targets sent, uncompressed.", c.bytes)
 	counter("connections_total", "Connections that were opened to targets.", stats.Connections)
 	for _, reason := range slices.Sorted(maps.Keys(c.failures)) {

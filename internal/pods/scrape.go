@@ -30,6 +30,7 @@ type result struct {
 	samples  int // that were sent
 	kept     int // of them, after relabelling
 	invalid  int // lines that were dropped
+	spoiled  int // samples that relabelling made invalid
 	reason   string
 	err      error
 }
@@ -169,17 +170,16 @@ func withoutLine(body []byte, number int) []byte {
 // relabel changes the samples. The body is one of our own afterwards, in which
 // they have all labels.
 func (r *result) relabel(p *Pods) {
-	body, samples, err := p.opts.Relabel.Apply(r.body, r.target.Labels)
+	done, err := p.opts.Relabel.Apply(r.body, r.target.Labels)
+	x := &scan.Exposition{Format: r.body.Format}
+	if err == nil {
+		err = x.Scan(done.Body, scan.Options{})
+	}
 	if err != nil {
 		r.fail(reasonRelabel, err)
 		return
 	}
-	x := &scan.Exposition{Format: r.body.Format}
-	if err := x.Scan(body, scan.Options{}); err != nil {
-		r.fail(reasonRelabel, err)
-		return
-	}
-	r.body, r.labelled, r.kept = x, true, samples
+	r.body, r.labelled, r.kept, r.spoiled = x, true, done.Samples, done.Invalid
 }
 
 // scanOptions returns what a body of the target is scanned with.
