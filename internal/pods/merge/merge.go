@@ -97,6 +97,7 @@ type family struct {
 	help     []byte // as the first source has it
 	disputed bool   // not all have the same help
 	owned    []byte // lines or records, instead of refs
+	utf8     bool   // names in owned need quotes
 }
 
 // merged is one merged exposition. It is immutable once it is made.
@@ -122,8 +123,13 @@ func (m *Merger) Families(sources []Source, opts Options) ([]exposition.Rendered
 	x := &merged{opts: opts, sources: make([]source, len(sources))}
 	for i, s := range sources {
 		x.sources[i] = source{Exposition: s.Body, labels: s.Labels, labelled: s.Labelled}
-		if !s.Labelled {
-			x.sources[i].text, x.sources[i].records = appendText(nil, s.Labels), appendRecords(nil, s.Labels)
+		switch {
+		case s.Labelled:
+		case opts.Format == exposition.Protobuf:
+			x.sources[i].records = appendRecords(nil, s.Labels)
+			fallthrough // histograms in text become lines first
+		default:
+			x.sources[i].text = textOf(s.Labels)
 		}
 	}
 	m.join(x)

@@ -195,7 +195,7 @@ s{pod="p2",s="on"} 1
 // body again.
 func TestProtobuf(t *testing.T) {
 	native := metric.Family{Desc: metric.Desc{Name: "n", Type: metric.Histogram, Help: "N."}, Samples: []metric.Sample{{Histogram: &metric.HistogramValue{
-		Count: 3, Sum: 4, Native: &metric.NativeHistogram{Schema: 2, ZeroThreshold: 0.1, Positive: metric.NativeBuckets{Spans: []metric.NativeSpan{{Offset: 1, Length: 1}}, Counts: []float64{3}}},
+		Count: 3, Sum: 4, Native: &metric.NativeHistogram{Schema: 2, ZeroThreshold: 0.1, Positive: metric.NativeBuckets{Spans: []metric.Span{{Offset: 1, Length: 1}}, Counts: []float64{3}}},
 	}}}}
 	pods := []pod{
 		records("p1", native, metric.Family{Desc: metric.Desc{Name: "g", Type: metric.Gauge}, Samples: []metric.Sample{{Value: 1}, {Labels: metric.Labels("pod", "x"), Value: 2}}}),
