@@ -43,7 +43,9 @@ var allowed = map[string][]string{
 	"internal/ruletest": {"internal/rule", "internal/rulebook", "operator/exposition", "operator/metric", "golang.org/x/tools/txtar"},
 	"internal/schema":   {"sigs.k8s.io/yaml"},
 	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
-	"internal/pods/fetch": {"github.com/klauspost/compress/..."},
+	"internal/pods/fetch": {
+		"github.com/klauspost/compress/...",
+	},
 	"internal/source": {
 		"internal/rule", "internal/schema", "internal/store", "operator", "operator/metric",
 		"k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/yaml", "github.com/fsnotify/fsnotify",
