@@ -237,5 +237,3 @@ func textOf(labels []metric.Label) []byte {
 	}
 	return text[start+1 : end]
 }
-
-var unescaper = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)

@@ -169,7 +169,6 @@ func unescape(b []byte) []byte {
 // manyLabels is how many labels are compared each with each.
 const manyLabels = 24
 
-
 // checkUnique says whether all labels have different names.
 func (s *series) checkUnique() error {
 	if len(s.labels) > manyLabels {
