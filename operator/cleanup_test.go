@@ -286,7 +286,7 @@ func TestCleanupOfWhatIsKept(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		wantSeries(t, scrape(t, o), "p 1")
 		b.want(t, 0, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		b.want(t, 1, 1) // nobody can get it any more
 		wantSeries(t, scrape(t, o), "p 1")
@@ -319,7 +319,7 @@ func TestCleanupOfWhatIsReplaced(t *testing.T) {
 		f(1, 2, "p 1")
 		time.Sleep(time.Minute - 1)
 		f(2, 3, "p 1") // of the second call
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		b.want(t, 3, 3)
 		f(4, 4)
