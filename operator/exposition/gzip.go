@@ -59,7 +59,7 @@ func (g *gzipStream) writePlain(p []byte) (next []byte, err error) {
 		r.plain = append(r.plain[:0], rest...)
 		next = p[:0]
 	} else {
-		next, r.plain = r.plain[:0], p
+		next, r.plain = r.buffer(), p
 	}
 	if err != nil {
 		r.free()

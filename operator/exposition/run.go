@@ -41,6 +41,14 @@ var (
 
 func newRun() *run { return runs.Get().(*run) }
 
+// buffer returns the run's own buffer, which is never nil.
+func (r *run) buffer() []byte {
+	if r.plain == nil {
+		r.plain = make([]byte, 0, flushAt+flushAt/16)
+	}
+	return r.plain[:0]
+}
+
 // free lets the run be used again. It must be done.
 func (r *run) free() {
 	if cap(r.plain) > maxPooled || r.out.Cap() > maxPooled {
