@@ -139,7 +139,7 @@ func (x *exchange) expected() int {
 	if x.request.SizeHint <= 0 {
 		return 0
 	}
-	return x.request.SizeHint + x.request.SizeHint/64 + 256
+	return slack(min(x.request.SizeHint, 1<<30))
 }
 
 // inflate replaces what came over the wire by what is in it. The old pile is
