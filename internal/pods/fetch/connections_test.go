@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -103,8 +104,9 @@ func TestConcurrency(t *testing.T) {
 
 func serveTLS(t *testing.T, h http.HandlerFunc) (*pod, *tls.Config) {
 	t.Helper()
-	s := httptest.NewTLSServer(h)
-	s.Config.ErrorLog = nil
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())

@@ -73,6 +73,7 @@ func TestMemoryWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(100 << 10)
 		first := must(t, m, 80<<10)
+		var mu sync.Mutex
 		var order []string
 		var wg sync.WaitGroup
 		for _, v := range []struct {
@@ -84,7 +85,9 @@ func TestMemoryWaits(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
 				order = append(order, v.name)
+				mu.Unlock()
 				time.Sleep(time.Second) // of the bubble
 				m.put(buf)
 			})
