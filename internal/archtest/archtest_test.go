@@ -38,8 +38,9 @@ var allowed = map[string][]string{
 		"internal/rule", "internal/rulebook", "internal/schema", "operator/metric",
 		"github.com/prometheus/client_golang/prometheus/testutil/promlint", "go.yaml.in/yaml/v3",
 	},
-	"internal/pods/line": {"operator/exposition", "operator/metric"},
-	"internal/pods/glob": {},
+	"internal/pods/line":      {"operator/exposition", "operator/metric"},
+	"internal/pods/aggregate": {"internal/pods/glob", "internal/pods/line", "operator/exposition", "operator/metric"},
+	"internal/pods/glob":      {},
 	"internal/pods/relabel": {
 		"internal/pods/glob", "internal/pods/line", "internal/pods/scan", "operator/exposition", "operator/metric",
 		"github.com/prometheus/common/...", "github.com/prometheus/prometheus/model/...", "go.yaml.in/yaml/v3",
