@@ -20,8 +20,8 @@ type Options struct {
 	Ratio int64
 	// Budget is how many bytes there may be of bodies, those that are being read
 	// and those that are not released yet. Memory that is kept for later bodies
-	// is inside it too, but yields. 0 is 512 MiB. It must be at least three
-	// times BodyLimit and WireLimit: that is one body while it is put together.
+	// is inside it too, but yields. 0 is 512 MiB. The least is WireLimit and three
+	// times BodyLimit: that is one body while it is put together.
 	Budget int64
 	// Concurrency is how many requests are sent at once. 0 is 64.
 	Concurrency int
