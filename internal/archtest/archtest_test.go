@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"internal/pods/line":      {"operator/exposition", "operator/metric"},
 	"internal/pods/aggregate": {"internal/pods/glob", "internal/pods/line", "operator/exposition", "operator/metric"},
 	"internal/pods/glob":      {},
+	"internal/pods/probe":     {"internal/pods/scan", "operator/exposition", "operator/kopf", "operator/metric"},
 	"internal/pods/relabel": {
 		"internal/pods/glob", "internal/pods/line", "internal/pods/scan", "operator/exposition", "operator/metric",
 		"github.com/prometheus/common/...", "github.com/prometheus/prometheus/model/...", "go.yaml.in/yaml/v3",
