@@ -56,7 +56,7 @@ func TestOpenMetricsSamples(t *testing.T) {
 	}
 	for _, line := range []string{
 		"a  1", "a\t1", "a 1 ", "a 1  2", "a 1 2 ", " a 1", `a {b="c"} 1`, `a{ b="c"} 1`, `a{b ="c"} 1`, `a{b= "c"} 1`, `a{b="c" } 1`, `a{b="c", d="e"} 1`, `a{b="c"}1`, `a{ } 1`, "a{b=\"c\"}\t1",
-		"a 1 NaN", "a 1 Inf", "a 1 -inf", "a 1 #", "a 1 # ", "a 1 # x", "a 1 # {", `a 1 # {b="c"}`, `a 1 # {b="c"} `, `a 1 # {b="c"} x`, `a 1 # {b="c"} 1 x`, `a 1 # {b="c"} 1 NaN`, `a 1 # {b="c"} 1 2 3`, `a 1 # {b="c"} 1 `, `a 1  # {b="c"} 1`, `a 1 #{b="c"} 1`, `a 1 # {"b"} 1`, `a 1 # {b="c} 1`, `a 1 # {b=c} 1`, `a 1 # {,} 1`, `a 1 # {} 1 # {} 1`,
+		"a 1\t2", "a 1 2\t", "a 1 2\t3", "a 1 NaN", "a 1 Inf", "a 1 -inf", "a 1 #", "a 1 # ", "a 1 # x", "a 1 # {", `a 1 # {b="c"}`, `a 1 # {b="c"} `, `a 1 # {b="c"} x`, `a 1 # {b="c"} 1 x`, `a 1 # {b="c"} 1 NaN`, `a 1 # {b="c"} 1 2 3`, `a 1 # {b="c"} 1 `, `a 1  # {b="c"} 1`, `a 1 #{b="c"} 1`, `a 1 # {"b"} 1`, `a 1 # {b="c} 1`, `a 1 # {b=c} 1`, `a 1 # {,} 1`, `a 1 # {} 1 # {} 1`,
 	} {
 		cases = append(cases, caseOf{line + "\n# EOF\n", ""}, caseOf{"a{b=\"x\"} 1\na 1\n" + line + "\n# EOF\n", ""})
 	}

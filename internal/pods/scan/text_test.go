@@ -92,11 +92,12 @@ func TestTextSamples(t *testing.T) {
 		one(`a -0`, ""), one(`a 1e+06`, ""), one(`a 1E6`, ""), one(`a .5`, ""), one(`a 5.`, ""), one(`a +5`, ""), one(`a 1e-400`, ""), one(`a 1e308`, ""),
 		one(`a 0.30000000000000004`, ""), one(`a -1.5e-7`, ""), one(`a `+strings.Repeat("1", 300), ""),
 		one(`a 1 0`, " stamped"), one(`a 1 1395066363000`, " stamped"), one(`a 1 9223372036854775807`, " stamped"), one(`a{b="c"} 1.5 12`, " stamped"), one(`a NaN 12`, " stamped"),
-		one(`a  1`, " odd"), one("a\t1", " odd"), one(`a 1 `, " odd"), one(`a 1  2`, " odd,stamped"), one(`a 1 2 `, " odd,stamped"), one("a 1\r", " odd"), one("a 1 2\r", " odd,stamped"),
-		one(`a {b="c"} 1`, " odd"), one(`a{ b = "c" , d = "e" } 1`, " odd"), one(`a{b="c",} 1`, " odd"), one(`a{} 1`, " odd"), one(`a{ } 1`, " odd"), one(`a{b="c"}1`, " odd"), one(`a{b="c"}  1`, " odd"), one("a{b=\"c\"}\t1", " odd"),
+		one(`a  1`, " odd"), one(`a{first="x"}  1`, " odd"), one("a\t1", " odd"), one(`a 1 `, " odd"), one(`a 1  2`, " odd,stamped"), one(`a 1 2 `, " odd,stamped"), one("a 1\r", " odd"), one("a 1 2\r", " odd,stamped"),
+		one(`a {b="c"} 1`, " odd"), one(`a  {b="c"} 1`, " odd"), one(`a{ b = "c" , d = "e" } 1`, " odd"), one(`a{b="c",} 1`, " odd"), one(`a{} 1`, " odd"), one(`a{ } 1`, " odd"), one(`a{b="c"}1`, " odd"), one(`a{b="c"}  1`, " odd"), one("a{b=\"c\"}\t1", " odd"),
 		one(`a{"b.c"="d"} 1`, " utf8"), one(`a{"b"="d"} 1`, " utf8"),
 	})
 	checkAccepted(t, exposition.Text, Options{}, []caseOf{
+		{"a 1\na {b=\"c\"} 1\na  2\n", "a unknown\n- a 2 odd \"a 1\\na {b=\\\"c\\\"} 1\\n\"\n1 of 3 twice\n"},
 		{" a 1\n", "a unknown\n- a 1 odd \" a 1\\n\"\n"},
 		{"{\"a b\",c=\"d\"} 1\n", "a b unknown\n- a b 1 utf8 \"{\\\"a b\\\",c=\\\"d\\\"} 1\\n\"\n"},
 		{"{c=\"d\",\"a b\"} 1\n", "a b unknown\n- a b 1 odd,utf8 \"{c=\\\"d\\\",\\\"a b\\\"} 1\\n\"\n"},
@@ -148,4 +149,3 @@ func TestTextRefused(t *testing.T) {
 	}...)
 	checkRefused(t, exposition.Text, cases)
 }
-
