@@ -164,7 +164,7 @@ func (f *chooseFlags) labelled(o *target.Options) error {
 	for _, text := range f.labels {
 		source, err := target.ParseLabelSource(text)
 		if err != nil {
-			return fmt.Errorf("--target-label %q: %w", text, err)
+			return fmt.Errorf("--target-label: %w", err)
 		}
 		o.Labels = append(o.Labels, source)
 	}
