@@ -87,6 +87,10 @@ const (
 	Created
 	// Native says that there is a native histogram.
 	Native
+	// Unbounded says of lines of a histogram or summary that a bucket has no
+	// label "le", or a quantile no label "quantile", that is a number, or that
+	// such a label of another line is none.
+	Unbounded
 )
 
 // Options are what a body is scanned with.
