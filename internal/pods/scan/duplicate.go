@@ -57,7 +57,7 @@ func (x *Exposition) unique(out []Extent, e Extent) []Extent {
 	kept := e
 	kept.Samples = 0
 	for at := int(e.Start); at < int(e.End); {
-		one := x.identify(at)
+		one := x.identify(at, e.Flags)
 		if !x.see(at, one) {
 			kept.Samples += int32(one.samples)
 		} else {
@@ -103,8 +103,9 @@ func (x *Exposition) see(at int, one identity) bool {
 	}
 }
 
-// identify reads a line, or metric, that is known to be valid.
-func (x *Exposition) identify(at int) identity {
+// identify reads a line, or metric, that is known to be valid, with the flags of
+// its extent.
+func (x *Exposition) identify(at int, flags Flags) identity {
 	b := x.Body
 	if x.Format == exposition.Protobuf {
 		return x.identifyMetric(at)
@@ -113,7 +114,12 @@ func (x *Exposition) identify(at int) identity {
 	if n := bytes.IndexByte(b[at:], '\n'); n >= 0 {
 		next = at + n + 1
 	}
-	text := seriesOf(b, at)
+	var text []byte
+	if flags&(Odd|Exemplars|UTF8) == 0 {
+		text = usualSeries(b[at:next])
+	} else {
+		text = seriesOf(b, at)
+	}
 	return identity{hash: maphash.Bytes(seed, text), text: text, next: next, samples: 1}
 }
 
@@ -122,6 +128,14 @@ func (x *Exposition) sameSeries(i, j int, one identity) bool {
 		return x.sameMetric(i, j)
 	}
 	return string(seriesOf(x.Body, i)) == string(one.text)
+}
+
+// usualSeries is seriesOf for a line with nothing behind the series but numbers.
+func usualSeries(line []byte) []byte {
+	if brace := bytes.LastIndexByte(line, '}'); brace >= 0 {
+		return line[:brace+1]
+	}
+	return line[:bytes.IndexByte(line, ' ')]
 }
 
 // seriesOf returns the name and the labels on a line that is known to be valid.

@@ -90,7 +90,7 @@ func checkScan(t *testing.T, body []byte, format exposition.Format) {
 func seriesIn(x *Exposition) (out []string) {
 	for _, e := range x.Extents {
 		for at := int(e.Start); at < int(e.End); {
-			one := x.identify(at)
+			one := x.identify(at, e.Flags)
 			out = append(out, string(one.text))
 			at = one.next
 		}
