@@ -47,6 +47,19 @@ var allowed = map[string][]string{
 		"internal/rule", "internal/schema", "internal/store", "operator", "operator/metric",
 		"k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/yaml", "github.com/fsnotify/fsnotify",
 	},
+
+	"internal/pods":           {"internal/pods/...", "operator", "operator/metric", "operator/exposition"},
+	"internal/pods/aggregate": {"internal/pods/glob", "internal/pods/line", "operator/metric", "operator/exposition"},
+	"internal/pods/fetch":     {"operator/exposition", "github.com/klauspost/compress/..."},
+	"internal/pods/glob":      {},
+	"internal/pods/line":      {"operator/exposition", "operator/metric"},
+	"internal/pods/merge":     {"internal/pods/line", "internal/pods/scan", "operator/metric", "operator/exposition"},
+	"internal/pods/probe":     {"internal/pods/scan", "operator/exposition", "operator/kopf", "operator/metric"},
+	"internal/pods/relabel":   {"internal/pods/glob", "github.com/prometheus/common/...", "internal/pods/line", "internal/pods/scan", "operator/metric", "operator/exposition", "github.com/prometheus/prometheus/model/...", "go.yaml.in/yaml/..."},
+	"internal/pods/scan":      {"operator/metric", "operator/exposition"},
+	"internal/pods/target":    {"operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/..."},
+	"internal/pods/watch":     {"internal/pods/target", "operator", "operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
+
 	"internal/web": {"internal/rule", "internal/store", "operator/metric"},
 	"internal/cli": {"..."},
 }

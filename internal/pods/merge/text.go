@@ -1,0 +1,239 @@
+package merge
+
+import (
+	"bytes"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubevitals/kubevitals/internal/pods/line"
+	"github.com/kubevitals/kubevitals/internal/pods/scan"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// blockSize is how much is gathered before it is handed on.
+const blockSize = 64 << 10
+
+// render returns a family as it is exposed. ok is false if it has no sample.
+func (x *merged) render(f *family) (r exposition.Rendered, ok bool) {
+	r = exposition.Rendered{Desc: f.Desc, UTF8: f.utf8}
+	switch {
+	case f.owned != nil:
+		r.Chunks = []exposition.Chunk{{Raw: f.owned}}
+		return r, true
+	case len(f.refs) == 0:
+		return r, false
+	}
+	r.UTF8 = x.flags(f)&scan.UTF8 != 0
+	format := x.opts.Format
+	if format == exposition.Protobuf {
+		r.Lines = func(buf []byte, full func([]byte) []byte) []byte { return x.appendFamilyRecords(buf, f, full) }
+		return r, true
+	}
+	r.Lines = func(buf []byte, full func([]byte) []byte) []byte {
+		for _, ref := range f.refs {
+			buf = x.appendExtent(buf, format, f, ref, full)
+		}
+		return buf
+	}
+	return r, true
+}
+
+// appendLabelled appends the lines of an extent at once.
+func (x *merged) appendLabelled(buf []byte, format exposition.Format, f *family, r ref) []byte {
+	return x.appendExtent(buf, format, f, r, func(b []byte) []byte { return b })
+}
+
+// appendExtent appends the lines of an extent with the labels of its target.
+func (x *merged) appendExtent(buf []byte, format exposition.Format, f *family, r ref, full func([]byte) []byte) []byte {
+	s := &x.sources[r.source]
+	e := &s.Extents[r.extent]
+	lines := s.Body[e.Start:e.End]
+	switch {
+	case s.Format == exposition.Protobuf:
+		return x.appendDecoded(buf, format, f, r, full)
+	case r.exported > 0 || x.special(s.Format, format, e.Flags):
+		return x.appendRewritten(buf, format, r, full)
+	case len(s.text) == 0:
+		return appendLines(buf, lines, full)
+	}
+	return inject(buf, lines, s.text, nameLength(s.Families[e.Family].Name, e.Flags), full)
+}
+
+// special reports whether lines cannot be copied as they are.
+func (x *merged) special(from, to exposition.Format, flags scan.Flags) bool {
+	return flags&(scan.Odd|scan.Reserved|scan.UTF8) != 0 ||
+		flags&scan.Stamped != 0 && (from != to || x.opts.StripTimestamps) ||
+		flags&(scan.Exemplars|scan.Created) != 0 && to != exposition.OpenMetrics
+}
+
+// nameLength returns how long the names of the samples of a family are at least.
+func nameLength(family []byte, flags scan.Flags) int {
+	if flags&scan.Created != 0 {
+		return 1 // it may be shorter than the family's, which has "_total" behind it
+	}
+	return len(family)
+}
+
+// inject copies lines without anything special, with labels put before theirs.
+func inject(buf, lines, labels []byte, nameLength int, full func([]byte) []byte) []byte {
+	for len(lines) > 0 {
+		at := nameLength
+		for lines[at] != '{' && lines[at] != ' ' {
+			at++
+		}
+		end := bytes.IndexByte(lines[at:], '\n')
+		if end < 0 {
+			end = len(lines) - 1 - at // the last line of a body
+		}
+		end += at + 1
+		n := len(buf)
+		if room := n + end + len(labels) + 3; room > cap(buf) {
+			buf = slices.Grow(buf, max(blockSize, room-n))
+		}
+		buf = buf[:n+end+len(labels)+3]
+		n += copy(buf[n:], lines[:at])
+		buf[n] = '{'
+		n += 1 + copy(buf[n+1:], labels)
+		rest := lines[at:end]
+		if rest[0] == '{' {
+			buf[n] = ','
+			rest = rest[1:]
+		} else {
+			buf[n] = '}'
+		}
+		n += 1 + copy(buf[n+1:], rest)
+		if buf[n-1] != '\n' {
+			buf[n] = '\n'
+			n++
+		}
+		buf, lines = buf[:n], lines[end:]
+		if n >= blockSize {
+			buf = full(buf)
+		}
+	}
+	return buf
+}
+
+// appendLines appends lines as they are.
+func appendLines(buf, lines []byte, full func([]byte) []byte) []byte {
+	for len(lines) > 0 {
+		n := len(lines)
+		if n > blockSize {
+			n = bytes.LastIndexByte(lines[:blockSize], '\n') + 1
+			if n == 0 {
+				n = bytes.IndexByte(lines, '\n') + 1
+			}
+		}
+		buf = append(buf, lines[:n]...)
+		if buf[len(buf)-1] != '\n' {
+			buf = append(buf, '\n')
+		}
+		if lines = lines[n:]; len(buf) >= blockSize {
+			buf = full(buf)
+		}
+	}
+	return buf
+}
+
+// appendRewritten appends the lines of an extent after a look at each label.
+func (x *merged) appendRewritten(buf []byte, format exposition.Format, r ref, full func([]byte) []byte) []byte {
+	s := &x.sources[r.source]
+	e := &s.Extents[r.extent]
+	family := &s.Families[e.Family]
+	var l line.Line
+	for text := range line.Samples(s.Body[e.Start:e.End]) {
+		if l.Parse(text, s.Format) != nil || !x.rewrite(&l, s, family, format, r.exported) {
+			continue
+		}
+		if buf = l.Append(buf); len(buf) >= blockSize {
+			buf = full(buf)
+		}
+	}
+	return buf
+}
+
+// rewrite makes of a line of a body one of the exposition. It returns false for
+// one that has no place in the format.
+func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposition.Format, exported int32) bool {
+	if to != exposition.OpenMetrics {
+		if s.Format == exposition.OpenMetrics && isCreated(l.Name, family) {
+			return false
+		}
+		l.Exemplar = ""
+	}
+	convertTime(l, s.Format, to)
+	if x.opts.StripTimestamps {
+		l.Timestamp = ""
+	}
+	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
+	if !s.labelled {
+		x.label(l, s.labels)
+	}
+	return true
+}
+
+// isCreated reports whether a sample says since when something is counted.
+func isCreated(name string, family *scan.Family) bool {
+	base, ok := strings.CutSuffix(name, "_created")
+	switch {
+	case !ok:
+		return false
+	case family.Type == metric.Counter:
+		return base+"_total" == string(family.Name)
+	}
+	return distribution(family.Type) && base == string(family.Name)
+}
+
+// label gives a line the labels of its target.
+func (x *merged) label(l *line.Line, labels []metric.Label) {
+	taken := func(own metric.Label) bool {
+		return slices.ContainsFunc(labels, func(t metric.Label) bool { return t.Name == own.Name })
+	}
+	switch x.opts.Collision {
+	case Drop:
+		l.Labels = slices.DeleteFunc(l.Labels, taken)
+	case Honor:
+		labels = slices.DeleteFunc(slices.Clone(labels), func(t metric.Label) bool {
+			return slices.ContainsFunc(l.Labels, func(own metric.Label) bool { return own.Name == t.Name && own.Value != "" })
+		})
+	}
+	l.Join(labels)
+}
+
+// convertTime changes the unit of a timestamp from that of one format to that of
+// the other: milliseconds in the text format, seconds in OpenMetrics.
+func convertTime(l *line.Line, from, to exposition.Format) {
+	if l.Timestamp == "" || from == to {
+		return
+	}
+	t, ok := new(big.Rat).SetString(l.Timestamp)
+	if !ok {
+		l.Timestamp = ""
+		return
+	}
+	thousand := big.NewRat(1000, 1)
+	if to == exposition.OpenMetrics {
+		f, _ := t.Quo(t, thousand).Float64()
+		l.Timestamp = strconv.FormatFloat(f, 'f', -1, 64)
+		return
+	}
+	f, _ := t.Mul(t, thousand).Float64()
+	l.Timestamp = strconv.FormatInt(int64(f), 10)
+}
+
+// textOf returns labels as they stand between braces.
+func textOf(labels []metric.Label) []byte {
+	size := len("x{} 0\n")
+	for _, l := range labels {
+		size += len(l.Name) + len(l.Value) + len(`="",`)
+	}
+	text := (&line.Line{Name: "x", Labels: labels, Value: "0"}).Append(make([]byte, 0, size))
+	start, end := bytes.IndexByte(text, '{'), bytes.LastIndexByte(text, '}')
+	if start < 0 {
+		return nil
+	}
+	return text[start+1 : end]
+}

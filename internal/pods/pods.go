@@ -1,0 +1,289 @@
+package pods
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
+	"github.com/kubevitals/kubevitals/internal/pods/fetch"
+	"github.com/kubevitals/kubevitals/internal/pods/merge"
+	"github.com/kubevitals/kubevitals/internal/pods/relabel"
+	"github.com/kubevitals/kubevitals/internal/pods/scan"
+	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// Options say what is scraped, and what becomes of it.
+type Options struct {
+	// Targets returns what to scrape now, in the order of the exposition. It
+	// must not be nil.
+	Targets func() []target.Target
+	// Client makes the requests. It must not be nil.
+	Client *fetch.Client
+	// Auth returns how to prove to a target who asks; nil proves nothing.
+	Auth func(*target.Target) *fetch.Auth
+	// Timeout is the most that the requests of a scrape may take, however long
+	// the scraper is ready to wait. It must be more than 0.
+	Timeout time.Duration
+	// Limits are those of every target; pods can only lower them.
+	Limits Limits
+	// Fallback is the format of answers that do not say which they have; "" is
+	// an error for all but those without any Content-Type, which are text.
+	Fallback string
+	// Collision is what becomes of labels of pods that are called as those of
+	// their target.
+	Collision merge.Collision
+	// StripTimestamps leaves out the timestamps of samples.
+	StripTimestamps bool
+	// DropInvalidLines leaves out lines that are not valid, instead of all of
+	// their target.
+	DropInvalidLines bool
+	// Reports adds the scrape_* series of each target to its up.
+	Reports bool
+	// Filter leaves out whole families; nil keeps all.
+	Filter *relabel.Filter
+	// Relabel changes samples after they got the labels of their target; nil
+	// changes none.
+	Relabel *relabel.Relabeler
+	// Aggregate combines the samples of all targets; nil combines none.
+	Aggregate *aggregate.Aggregator
+	// Log is told of targets whose state changes. It must not be nil.
+	Log *slog.Logger
+}
+
+// Limits bound what one target may send, by the names that they have in the
+// configuration of Prometheus. 0 is no limit.
+type Limits struct {
+	Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
+}
+
+// Pods is a part of an exposition that has the metrics of pods. Make it with
+// [New].
+type Pods struct {
+	opts Options
+	cpu  chan struct{} // held by those who compute
+
+	merging [numFormats]sync.Mutex
+	mergers [numFormats]merge.Merger
+
+	aggregating sync.Mutex // held while samples are combined
+
+	mu     sync.Mutex
+	states map[string]*state  // of targets, by their ids
+	spare  []*scan.Exposition // not in use
+	counts counts
+	merged merge.Stats // of the last scrape
+}
+
+const numFormats = 3
+
+// state is what is known of a target from scrapes before. It is guarded by
+// Pods.mu, but for memory.
+type state struct {
+	size    int // of the last body
+	memory  [numFormats]*scan.Memory
+	last    Status
+	logged  string // the reason that was logged last
+	touched time.Time
+}
+
+// New returns a part.
+func New(opts Options) *Pods {
+	p := &Pods{opts: opts, cpu: make(chan struct{}, runtime.GOMAXPROCS(0)), states: make(map[string]*state)}
+	p.counts.failures = make(map[string]uint64)
+	for _, reason := range reasons {
+		p.counts.failures[reason] = 0
+	}
+	return p
+}
+
+// Families returns nil: pods decide which families there are.
+func (p *Pods) Families() []string { return nil }
+
+// Gather scrapes all targets and returns what they gave in the format, with what
+// there is to say about each.
+func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]exposition.Rendered, error) {
+	p.opts.Client.Generation()
+	targets := p.opts.Targets()
+	results := p.scrapeAll(ctx, format, targets)
+	operator.Cleanup(ctx, func() { p.release(results) })
+	p.note(format, results)
+
+	sources := make([]merge.Source, 0, len(results))
+	for _, r := range results {
+		if r.err == nil && r.body != nil {
+			sources = append(sources, merge.Source{Body: r.body, Labels: r.target.Labels, Labelled: r.labelled})
+		}
+	}
+	p.merging[format].Lock()
+	defer p.merging[format].Unlock()
+	out, stats := p.mergers[format].Families(sources, merge.Options{
+		Format: format, Collision: p.opts.Collision, StripTimestamps: p.opts.StripTimestamps,
+		Reserved: Reserved, Keep: p.keeps(),
+	})
+	p.tellUntyped(stats)
+	out = append(out, p.report(format, results)...)
+	return p.aggregated(format, targets, results, out)
+}
+
+// keeps returns which families are exposed.
+func (p *Pods) keeps() func(string) bool {
+	filter, combined := p.opts.Filter, p.opts.Aggregate
+	if filter == nil && combined == nil {
+		return nil
+	}
+	return func(name string) bool {
+		return (filter == nil || filter.Keeps(name)) && (combined == nil || !combined.Matches(name))
+	}
+}
+
+// prefix is that of the metrics of Kubevitals itself.
+const prefix = "kubevitals_"
+
+// Reserved reports whether pods may not have a family of this name.
+func Reserved(name string) bool {
+	return name == "up" || strings.HasPrefix(name, "scrape_") || strings.HasPrefix(name, prefix)
+}
+
+// scrapeAll scrapes the targets at once. Results are in the order of the targets.
+func (p *Pods) scrapeAll(ctx context.Context, format exposition.Format, targets []target.Target) []*result {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer cancel()
+	results := make([]*result, len(targets))
+	var wg sync.WaitGroup
+	for i := range targets {
+		results[i] = &result{target: &targets[i]}
+		if targets[i].Problem != "" {
+			results[i].fail(targets[i].Problem, detail(targets[i].Detail))
+			continue
+		}
+		s := p.state(targets[i].ID)
+		wg.Go(func() { p.scrape(ctx, format, results[i], s) })
+	}
+	wg.Wait()
+	return results
+}
+
+// release gives back the memory of a scrape.
+func (p *Pods) release(results []*result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range results {
+		if r.body != nil && !r.labelled {
+			r.body.Body = nil
+			p.spare = append(p.spare, r.body)
+		}
+		r.raw.Release()
+	}
+}
+
+// exposition returns memory for a scan.
+func (p *Pods) exposition() *scan.Exposition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.spare); n > 0 {
+		x := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return x
+	}
+	return new(scan.Exposition)
+}
+
+// state returns what is known of a target.
+func (p *Pods) state(id string) *state {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.states[id]
+	if s == nil {
+		s = new(state)
+		p.states[id] = s
+	}
+	return s
+}
+
+// note keeps what a scrape has shown of each target, and forgets targets that
+// are gone.
+func (p *Pods) note(format exposition.Format, results []*result) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range results {
+		s := p.states[r.target.ID]
+		if s == nil {
+			s = new(state)
+			p.states[r.target.ID] = s
+		}
+		s.touched = now
+		s.last = r.status(now)
+		if r.body != nil && r.raw != nil {
+			s.size = len(r.raw.Bytes)
+		}
+		p.counts.add(r)
+		p.tell(s, r)
+	}
+	for id, s := range p.states {
+		if now.Sub(s.touched) > forgetAfter {
+			delete(p.states, id)
+		}
+	}
+	if most := 2 * len(results); len(p.spare) > most {
+		p.spare = slices.Delete(p.spare, most, len(p.spare))
+	}
+}
+
+// forgetAfter is how long a target is known that was not scraped.
+const forgetAfter = 10 * time.Minute
+
+// tell logs that the state of a target has changed. The caller holds the mutex.
+func (p *Pods) tell(s *state, r *result) {
+	if s.logged == r.reason {
+		return
+	}
+	t := r.target
+	attrs := []any{"namespace", t.Namespace, "pod", t.Pod, "port", t.Port}
+	switch {
+	case r.err != nil:
+		p.opts.Log.Warn("Target cannot be scraped", append(attrs, "reason", r.reason, "err", r.err)...)
+	case s.logged != "":
+		p.opts.Log.Info("Target can be scraped again", append(attrs, "was", s.logged)...)
+	}
+	s.logged = r.reason
+}
+
+// tellUntyped keeps what a merge had to say, and logs which families have newly
+// lost their type.
+func (p *Pods) tellUntyped(stats merge.Stats) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range stats.Untyped {
+		if !slices.Contains(p.merged.Untyped, name) {
+			p.opts.Log.Warn("Family has lost its type: pods have samples of its name, or of one of its series, that do not fit into it", "family", name)
+		}
+	}
+	p.merged = stats
+}
+
+// Statuses returns the targets of the moment with what the last scrape has shown
+// of them.
+func (p *Pods) Statuses() []Status {
+	targets := p.opts.Targets()
+	out := make([]Status, len(targets))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range targets {
+		if s := p.states[targets[i].ID]; s != nil {
+			out[i] = s.last
+		}
+		out[i].Target = targets[i]
+		out[i].Reason = cmp.Or(out[i].Reason, targets[i].Problem)
+		out[i].Detail = cmp.Or(out[i].Detail, targets[i].Detail)
+	}
+	return out
+}

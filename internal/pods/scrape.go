@@ -1,0 +1,260 @@
+package pods
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"slices"
+	"time"
+
+	"github.com/kubevitals/kubevitals/internal/pods/fetch"
+	"github.com/kubevitals/kubevitals/internal/pods/probe"
+	"github.com/kubevitals/kubevitals/internal/pods/scan"
+	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// result is what one target gave to one scrape.
+type result struct {
+	target   *target.Target
+	single   bool // it is not merged, and accept is what the pod is asked for
+	accept   string
+	raw      *fetch.Body      // nil if there is none
+	body     *scan.Exposition // nil if it is not valid
+	labelled bool             // the samples of body have the labels of the target
+	code     int              // of HTTP, 0 if there was no answer
+	size     int64            // of the body in bytes, -1 if it was beyond the limit
+	duration time.Duration
+	samples  int // that were sent
+	kept     int // of them, after relabelling
+	invalid  int // lines that were dropped
+	spoiled  int // samples that relabelling made invalid
+	reason   string
+	err      error
+}
+
+// Reasons of failures besides those of fetching and of target.Problems. A limit
+// that is exceeded is its own reason.
+const (
+	reasonParse       = "parse"
+	reasonContentType = fetch.ReasonContentType
+	reasonRelabel     = "relabel"
+)
+
+// detail is an error that is nothing but a text.
+type detail string
+
+func (d detail) Error() string { return string(d) }
+
+func (r *result) fail(reason string, err error) {
+	r.reason, r.err = reason, err
+}
+
+// scrape gets and reads what a target answers.
+func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result, s *state) {
+	began := time.Now()
+	defer func() { r.duration = time.Since(began) }()
+	if err := p.get(ctx, format, r, s); err != nil {
+		var failed *fetch.Error
+		if !errors.As(err, &failed) {
+			failed = &fetch.Error{Reason: fetch.ReasonRequest, Err: err}
+		}
+		r.code = failed.Status
+		if failed.Reason == fetch.ReasonBodySize {
+			r.size = -1
+		}
+		r.fail(failed.Reason, err)
+		return
+	}
+	select {
+	case p.cpu <- struct{}{}:
+		defer func() { <-p.cpu }()
+	case <-ctx.Done():
+		r.fail(fetch.ReasonTimeout, fmt.Errorf("the scrape was over before the answer could be read: %w", ctx.Err()))
+		return
+	}
+	r.read(p, s, format)
+}
+
+// get makes the request.
+func (p *Pods) get(ctx context.Context, format exposition.Format, r *result, s *state) (err error) {
+	t := r.target
+	p.mu.Lock()
+	hint := s.size
+	p.mu.Unlock()
+	request := fetch.Request{
+		Scheme: t.Scheme, IP: t.IP, Port: t.Port, Path: t.Path, Accept: p.accept(format, t),
+		BodyLimit: t.BodySizeLimit, Timeout: t.Timeout, SizeHint: hint, AnyType: t.Format == target.FormatKopfProbe,
+	}
+	if r.single {
+		request.Accept = r.accept
+	}
+	if p.opts.Auth != nil {
+		request.Auth = p.opts.Auth(t)
+	}
+	if r.raw, err = p.opts.Client.Get(ctx, request); err != nil {
+		return err
+	}
+	r.code, r.size = r.raw.Status, int64(len(r.raw.Bytes))
+	return nil
+}
+
+// read scans the body. Scrapes of one format follow each other, so that they can
+// remember something.
+func (r *result) read(p *Pods, s *state, asked exposition.Format) {
+	body, format := r.raw.Bytes, exposition.Text
+	var err error
+	if r.target.Format == target.FormatKopfProbe {
+		body, err = probe.Convert(body)
+	} else {
+		format, err = formatOf(r.raw.ContentType, p.opts.Fallback)
+	}
+	switch {
+	case err != nil && r.target.Format == target.FormatKopfProbe:
+		r.fail(reasonParse, err)
+		return
+	case err != nil:
+		r.fail(reasonContentType, err)
+		return
+	}
+	opts := p.scanOptions(r.target)
+	if opts.Memory = s.memory[asked]; opts.Memory == nil {
+		opts.Memory = new(scan.Memory)
+		s.memory[asked] = opts.Memory
+	}
+	x := p.exposition()
+	x.Format = format
+	if r.invalid, err = scanLines(x, body, opts, p.opts.DropInvalidLines); err != nil {
+		r.fail(reasonOf(err), err)
+		return
+	}
+	r.body, r.samples, r.kept = x, x.Samples, x.Samples-x.Duplicates
+	if p.opts.Relabel != nil && !r.single {
+		r.relabel(p)
+	}
+}
+
+// scanLines scans a body. If invalid lines are to be dropped, it does so without
+// them, up to a number, and returns how many there were.
+func scanLines(x *scan.Exposition, body []byte, opts scan.Options, drop bool) (dropped int, err error) {
+	for {
+		err := x.Scan(body, opts)
+		var syntax *scan.SyntaxError
+		if !drop || dropped == maxInvalid || !errors.As(err, &syntax) || syntax.Line == 0 {
+			return dropped, err
+		}
+		body = withoutLine(body, syntax.Line)
+		dropped++
+	}
+}
+
+// maxInvalid is how many invalid lines a body can have. The body is scanned once
+// for each.
+const maxInvalid = 100
+
+// withoutLine returns a copy of a body without a line.
+func withoutLine(body []byte, number int) []byte {
+	start := 0
+	for range number - 1 {
+		start += bytes.IndexByte(body[start:], '\n') + 1
+	}
+	end := bytes.IndexByte(body[start:], '\n') + 1
+	if end == 0 {
+		end = len(body) - start
+	}
+	return slices.Concat(body[:start], body[start+end:])
+}
+
+// relabel changes the samples. The body is one of our own afterwards, in which
+// they have all labels.
+func (r *result) relabel(p *Pods) {
+	done, err := p.opts.Relabel.Apply(r.body, r.target.Labels)
+	x := &scan.Exposition{Format: r.body.Format}
+	if err == nil {
+		err = x.Scan(done.Body, scan.Options{})
+	}
+	if err != nil {
+		r.fail(reasonRelabel, err)
+		return
+	}
+	r.body, r.labelled, r.kept, r.spoiled = x, true, done.Samples, done.Invalid
+}
+
+// scanOptions returns what a body of the target is scanned with.
+func (p *Pods) scanOptions(t *target.Target) scan.Options {
+	l := p.opts.Limits
+	o := scan.Options{
+		SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
+		LabelValueLengthLimit: l.LabelValueLength, NativeHistogramBucketLimit: l.NativeHistogramBuckets,
+	}
+	if l.Labels > 0 { // those of the target and the name count
+		o.LabelLimit = max(1, l.Labels-len(t.Labels))
+	}
+	for _, label := range t.Labels {
+		o.Reserved = append(o.Reserved, label.Name)
+	}
+	return o
+}
+
+// least returns the lower of two limits, of which 0 is none.
+func least(a, b int) int {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// reasonOf returns why a scan has failed.
+func reasonOf(err error) string {
+	var limit *scan.LimitError
+	if errors.As(err, &limit) {
+		return limit.Limit
+	}
+	return reasonParse
+}
+
+// What pods are asked for, by the format of the exposition. Names outside of the
+// legacy ones are welcome: the scraper gets them as it asked for.
+var accepts = [numFormats]string{
+	exposition.Text:        "text/plain;version=0.0.4;escaping=allow-utf-8;q=0.5,*/*;q=0.1",
+	exposition.OpenMetrics: "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;escaping=allow-utf-8;q=0.5,*/*;q=0.1",
+	exposition.Protobuf: "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.7," +
+		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;escaping=allow-utf-8;q=0.5,*/*;q=0.1",
+}
+
+func (p *Pods) accept(format exposition.Format, t *target.Target) string {
+	switch {
+	case t.Format == target.FormatKopfProbe:
+		return "application/json"
+	case format == exposition.Protobuf && (p.opts.Relabel != nil || p.opts.Aggregate != nil):
+		format = exposition.OpenMetrics // what these can read
+	}
+	return accepts[format]
+}
+
+// formatOf returns the format of an answer with a Content-Type.
+func formatOf(contentType, fallback string) (exposition.Format, error) {
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	switch {
+	case contentType == "", mediaType == "text/plain":
+		return exposition.Text, nil
+	case mediaType == "application/openmetrics-text":
+		return exposition.OpenMetrics, nil
+	case mediaType == "application/vnd.google.protobuf" && params["proto"] == "io.prometheus.client.MetricFamily" && params["encoding"] == "delimited":
+		return exposition.Protobuf, nil
+	}
+	if i := slices.Index(Fallbacks, fallback); i >= 0 {
+		return exposition.Format(i), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the Content-Type %.100q cannot be read: %w", contentType, err)
+	}
+	return 0, fmt.Errorf("the Content-Type %.100q is none of metrics", contentType)
+}
+
+// Fallbacks are the formats that Options.Fallback can name, by their numbers.
+var Fallbacks = []string{
+	exposition.Text: "text", exposition.OpenMetrics: "openmetrics", exposition.Protobuf: "protobuf",
+}
