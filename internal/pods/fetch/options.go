@@ -13,13 +13,15 @@ type Options struct {
 	// WireLimit is the most that a compressed body may have before it is
 	// inflated. 0 is 4 MiB.
 	WireLimit int64
-	// Ratio is how many times larger than on the wire a compressed body may get.
-	// Up to 1 MiB any body may have. 0 is 100: expositions reach 15 to 40.
+	// Ratio is how many times larger than on the wire a compressed body may get,
+	// once it is beyond 1 MiB. It makes bombs cheaper than BodyLimit would: those
+	// begin at 1000. 0 is 300: expositions usually have 10 to 40, those of nothing
+	// but zeros up to 160.
 	Ratio int64
 	// Budget is how many bytes there may be of bodies, those that are being read
 	// and those that are not released yet. Memory that is kept for later bodies
-	// is inside it too, but yields. 0 is 512 MiB. It must be at least twice
-	// BodyLimit and WireLimit together.
+	// is inside it too, but yields. 0 is 512 MiB. The least is WireLimit and three
+	// times BodyLimit: that is one body while it is put together.
 	Budget int64
 	// Concurrency is how many requests are sent at once. 0 is 64.
 	Concurrency int
@@ -67,7 +69,7 @@ func orElse[T int | int64 | time.Duration](v *T, other T) {
 func (o *Options) complete() error {
 	orElse(&o.BodyLimit, 16<<20)
 	orElse(&o.WireLimit, 4<<20)
-	orElse(&o.Ratio, 100)
+	orElse(&o.Ratio, 300)
 	orElse(&o.Budget, 512<<20)
 	orElse(&o.Concurrency, 64)
 	orElse(&o.SlowAfter, 250*time.Millisecond)
@@ -100,7 +102,7 @@ func (o *Options) check() error {
 	if o.BodyLimit > 1<<31-1 || o.WireLimit > 1<<31-1 {
 		return fmt.Errorf("fetch options: BodyLimit %d and WireLimit %d must be below 2 GiB", o.BodyLimit, o.WireLimit)
 	}
-	if least := 2 * (o.BodyLimit + o.WireLimit); o.Budget < least {
+	if least := 3*o.BodyLimit + o.WireLimit; o.Budget < least {
 		return fmt.Errorf("fetch options: Budget %d is too small for one body: raise it to %d, or lower BodyLimit or WireLimit", o.Budget, least)
 	}
 	if o.InFlight < o.Concurrency {
