@@ -8,7 +8,7 @@ import (
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
-// 100 pods with 100 series each: go test -run xxx -bench Scrape ./internal/pods/aggregate
+// BenchmarkScrape has 100 pods of 100 series: go test -run xxx -bench Scrape.
 func BenchmarkScrape(b *testing.B) {
 	rules, err := aggregate.ParseRules([]string{"requests_total=sum"})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
-// go test -run xxx -bench Line ./internal/pods/line
+// BenchmarkLine reads and writes a line: go test -run xxx -bench Line.
 func BenchmarkLine(b *testing.B) {
 	text := []byte(`http_request_duration_seconds_bucket{code="200",handler="/api/v1/query",method="GET",le="0.25"} 12345`)
 	target := labels("k8s_pod_name", "web-6d4cf56db6-x2x8v", "k8s_namespace", "shop")

@@ -9,7 +9,7 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// go test -run xxx -bench Apply ./internal/pods/relabel
+// BenchmarkApply has 10,000 samples: go test -run xxx -bench Apply.
 func BenchmarkApply(b *testing.B) {
 	var body []byte
 	for i := range 10_000 {
