@@ -156,7 +156,7 @@ x_sum{pod="p2"} 2
 			want: "# TYPE a_total counter\na_total{pod=\"p\"} 1 1700000000500\n# TYPE b_seconds gauge\nb_seconds{pod=\"p\"} 2\n# TYPE c_info gauge\nc_info{pod=\"p\",v=\"1\"} 1\n"},
 		{name: "protobuf as text", pods: []pod{records("p", metric.Family{Desc: metric.Desc{Name: "a_total", Type: metric.Counter, Help: "A\n."},
 			Samples: []metric.Sample{{Labels: metric.Labels("pod", "x"), Value: 3}}})},
-			want: "# HELP a_total A\\n.\n# TYPE a_total counter\na_total{pod=\"p\",exported_pod=\"x\"} 3\n"},
+			want: "# HELP a_total A\\n.\n# TYPE a_total counter\na_total{exported_pod=\"x\",pod=\"p\"} 3\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var m Merger
@@ -209,7 +209,7 @@ func TestProtobuf(t *testing.T) {
 g{pod="p1"} 1
 g{exported_pod="x",pod="p1"} 2
 g{pod="p2"} 3
-g{a="b",pod="p3"} 4 1700000000.5
+g{pod="p3",a="b"} 4 1700000000.5
 # HELP n N.
 # TYPE n histogram
 n_bucket{pod="p1",le="+Inf"} 3
