@@ -27,12 +27,14 @@ type source struct {
 	partial     bool
 	isPart      bool
 	anyFormat   bool // the part's lines do not depend on the format
+	native      bool // the part gives records for protobuf
 	gather      func(context.Context, exposition.Format) (result, error)
 
 	mu       sync.Mutex
 	inflight map[exposition.Format]*call
 	last     map[exposition.Format]*call // filled if there is a minInterval
 	good     map[exposition.Format]kept  // filled if serveStale is set
+	freed    []*lease                    // to release without the mutex
 	stats    sourceStats
 }
 
@@ -57,7 +59,16 @@ func (r *result) drop(reason dropped, n int, err error) {
 // kept is a result for later.
 type kept struct {
 	result
-	at time.Time
+	lease *lease
+	at    time.Time
+}
+
+// answer is what a scrape gets of a source.
+type answer struct {
+	result
+	lease *lease // the scrape's own use of the result, if it is not empty
+	first bool   // no other scrape has had this result
+	err   error
 }
 
 // call is one call of a source.
@@ -65,12 +76,14 @@ type call struct {
 	began   time.Time
 	told    time.Time     // the end of the scrape that began it
 	done    chan struct{} // closed when it has returned, or its time is over
+	lease   *lease        // of the result; the call itself is a user until it returns
 	counted atomic.Bool   // a scrape has counted what it drops of the result
 
 	// Guarded by source.mu.
 	end       time.Time // nobody waits longer
 	timer     *time.Timer
 	isOverdue bool // its time was over before it returned
+	isLast    bool // source.last is a user of the result
 
 	// Set before done closes.
 	result result
@@ -91,63 +104,91 @@ type panicError struct {
 
 func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// call returns what the source gives to a scrape. base is the context of the
-// Operator. first says that no other scrape has had this result.
-func (s *source) call(ctx, base context.Context, f exposition.Format) (r result, first bool, err error) {
-	if !s.isPart || s.anyFormat {
-		f = exposition.Text
+// format returns the format that the source is asked for by a scrape of another:
+// that of the lines, or of the records.
+func (s *source) format(f exposition.Format) exposition.Format {
+	switch {
+	case !s.isPart, f == exposition.Text:
+		return exposition.Text
+	case f == exposition.Protobuf && s.native:
+		return exposition.Protobuf
+	case s.anyFormat:
+		return exposition.Text
+	default:
+		return exposition.OpenMetrics
 	}
-	r, first, err = s.ask(ctx, base, f)
-	if err != nil && r.isEmpty() {
+}
+
+// call returns what the source gives to a scrape, which releases the lease. base
+// is the context of the Operator.
+func (s *source) call(ctx, base context.Context, f exposition.Format) answer {
+	f = s.format(f)
+	a := s.ask(ctx, base, f)
+	if !a.isEmpty() {
+		return a
+	}
+	a.lease.release()
+	a.lease = nil
+	if a.err != nil {
 		if stale, ok := s.recall(f); ok {
-			return stale, false, err
+			a.result, a.lease, a.first = stale.result, stale.lease, false
 		}
 	}
-	return r, first, err
+	return a
 }
 
 func (r *result) isEmpty() bool {
 	return len(r.families)+len(r.rendered) == 0
 }
 
-// recall returns the last good result if it is not too old.
-func (s *source) recall(f exposition.Format) (result, bool) {
+// recall returns the last good result if it is not too old, with a use of it.
+func (s *source) recall(f exposition.Format) (k kept, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k, ok := s.good[f]
-	return k.result, ok && time.Since(k.at) < s.serveStale
+	k, ok = s.good[f]
+	if ok = ok && time.Since(k.at) < s.serveStale; ok {
+		k.lease.retain()
+	}
+	return k, ok
 }
 
 // forget makes the next scrape call the source, however lately it was called:
-// what was under way when the Operator ended has failed for that.
-func (s *source) forget() {
+// what was under way when the Operator ended has failed for that. The leases are
+// to be released.
+func (s *source) forget() []*lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.last)
+	for f := range s.last {
+		s.dropLast(f)
+	}
+	freed := s.freed
+	s.freed = nil
+	return freed
 }
 
 // ask starts a call, or joins the one under way, and waits for it until the
 // call's time is over or the scrape's, which ctx carries. A call must not end
 // because the scrape that began it was hung up, as others may have joined: its
 // context is that of the Operator.
-func (s *source) ask(ctx, base context.Context, f exposition.Format) (r result, first bool, err error) {
+func (s *source) ask(ctx, base context.Context, f exposition.Format) answer {
 	for {
 		c, joined := s.join(ctx, base, f)
 		if c == nil {
-			return result{}, false, errBusy
+			return answer{err: errBusy}
 		}
 		s.wait(ctx, c)
 		select {
 		case <-c.done:
 		default: // hung up
-			return result{}, false, errTimeout
+			return answer{lease: c.lease, err: errTimeout}
 		}
 		// The call may have had the shorter time of the scrape that began it.
 		deadline, _ := ctx.Deadline()
 		if joined && errors.Is(c.err, context.DeadlineExceeded) && deadline.After(c.told) && ctx.Err() == nil {
+			c.lease.release()
 			continue
 		}
-		return c.result, !c.counted.Swap(true), c.err
+		return answer{result: c.result, lease: c.lease, first: !c.counted.Swap(true), err: c.err}
 	}
 }
 
@@ -167,14 +208,15 @@ func (s *source) wait(ctx context.Context, c *call) {
 
 // join returns the call under way, one that has ended lately enough, or a new
 // one; nil while an overdue call has not returned. A call is waited for as long
-// as the most patient scrape does.
+// as the most patient scrape does. The scrape becomes a user of its result.
 func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, joined bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	c = s.inflight[f]
 	switch {
 	case c == nil:
 		if last := s.last[f]; last != nil && time.Since(last.began) < s.minInterval {
+			last.lease.retain()
 			return last, false
 		}
 		return s.start(ctx, base, f), false
@@ -186,6 +228,7 @@ func (s *source) join(ctx, base context.Context, f exposition.Format) (c *call, 
 		c.end = end
 		c.timer.Reset(time.Until(end))
 	}
+	c.lease.retain()
 	return c, true
 }
 
@@ -200,11 +243,15 @@ func (s *source) start(ctx, base context.Context, f exposition.Format) *call {
 		margin = 0
 	}
 	c.end, c.told = end, end
+	if s.isPart {
+		c.lease = newLease(s.log, s.name, 2) // the call, and the scrape that begins it
+	}
 	s.inflight[f] = c
+	s.dropLast(f)
 	if s.minInterval > 0 {
 		s.last[f] = c
 	}
-	callCtx, cancel := context.WithDeadline(base, c.end.Add(-margin))
+	callCtx, cancel := context.WithDeadline(c.lease.into(base), c.end.Add(-margin))
 	c.timer = time.AfterFunc(time.Until(c.end), func() { s.overdue(c) })
 	go func() {
 		r, err := result{}, errGoexit
@@ -273,7 +320,8 @@ func (s *source) overdue(c *call) {
 // finish keeps the result of a call, unless its time was over before.
 func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
+	s.freed = append(s.freed, c.lease)
 	delete(s.inflight, f)
 	s.stats.duration = time.Since(c.began)
 	c.timer.Stop()
@@ -288,10 +336,8 @@ func (s *source) finish(c *call, f exposition.Format, r result, err error) {
 		s.fail(err)
 	} else {
 		s.stats.err = nil
-		if s.serveStale > 0 {
-			s.good[f] = kept{r, time.Now()}
-		}
 	}
+	s.keep(c, f)
 	close(c.done)
 }
 

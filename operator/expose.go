@@ -71,19 +71,22 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 	x := scrape{
 		contentType: e.ContentType(accept),
 		compress:    exposition.AcceptsGzip(strings.Join(r.Header.Values("Accept-Encoding"), ",")),
-		format:      exposition.Protobuf, // what is gathered as data
-		escaping:    exposition.AllowUTF8,
+		view:        asData,
 	}
 	switch p := e.(type) {
 	case exposition.Prometheus:
-		x.format, x.escaping = p.Negotiate(accept)
+		x.view.format, x.view.escaping = p.Negotiate(accept)
+		x.view.data = false
 	case *exposition.Prometheus:
-		x.format, x.escaping = p.Negotiate(accept)
+		x.view.format, x.view.escaping = p.Negotiate(accept)
+		x.view.data = false
 	default:
 		x.encoder = e
 	}
+	var held leases
+	defer held.release()
 	var errs []error
-	x.families, errs = o.gather(ctx, x.format, x.escaping, route.selection)
+	x.families, errs = o.gather(ctx, x.view, route.selection, &held)
 	strict := route.strict || r.URL.Query().Get("strict") == "1"
 	if err := errors.Join(errs...); strict && err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -106,8 +109,7 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 type scrape struct {
 	contentType string
 	compress    bool
-	format      exposition.Format
-	escaping    exposition.Escaping
+	view        view
 	encoder     Encoder // nil for an [exposition.Writer]
 	families    []*gathered
 }
@@ -132,7 +134,7 @@ func (x *scrape) write(w io.Writer) error {
 	if x.encoder != nil {
 		return x.encode(w)
 	}
-	out := exposition.NewWriter(w, x.format, x.compress)
+	out := exposition.NewWriter(w, x.view.format, x.compress)
 	for _, g := range x.families {
 		g.write(out)
 	}
@@ -164,7 +166,9 @@ func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
 		ctx, cancel = context.WithTimeout(ctx, o.opts.ScrapeTimeout)
 		defer cancel()
 	}
-	gathered, errs := o.gather(ctx, exposition.Protobuf, exposition.AllowUTF8, selection{})
+	var held leases
+	defer held.release()
+	gathered, errs := o.gather(ctx, asData, selection{}, &held)
 	families := data(gathered)
 	for i := range families { // others may share what is in them
 		families[i].Samples = slices.Clone(families[i].Samples)
@@ -176,7 +180,7 @@ func (o *Operator) Families(ctx context.Context) ([]metric.Family, error) {
 	return families, errors.Join(errs...)
 }
 
-// data returns what was gathered for [exposition.Protobuf].
+// data returns what was gathered as data.
 func data(families []*gathered) []metric.Family {
 	out := make([]metric.Family, len(families))
 	for i, g := range families {

@@ -103,12 +103,16 @@ func (o *Operator) isRunning() bool {
 
 // end lets the Operator be used without Run, or run again.
 func (o *Operator) end() {
+	var freed leases
+	defer freed.release()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.running = false
 	o.ctx = context.Background()
 	for _, s := range o.sources {
-		s.forget()
+		for _, l := range s.forget() {
+			freed.add(l)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package pods
 
 import (
+	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
+	"github.com/kubevitals/kubevitals/internal/pods/merge"
 	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -33,11 +35,23 @@ func (p *Pods) aggregated(format exposition.Format, targets []target.Target, res
 // others.
 func (p *Pods) combine(r *result) {
 	x := r.body
-	for i := range x.Extents {
-		e := &x.Extents[i]
-		f := &x.Families[e.Family]
-		if name := string(f.Name); p.opts.Aggregate.Takes(name) {
-			p.opts.Aggregate.Add(r.target.ID, metric.Desc{Name: name, Type: f.Type, Help: string(f.Help)}, x.Format, x.Body[e.Start:e.End])
+	pieces := make(map[int32][][]byte)
+	var order []int32
+	for _, e := range x.Extents {
+		if !p.opts.Aggregate.Matches(string(x.Families[e.Family].Name)) {
+			continue
+		}
+		if pieces[e.Family] == nil {
+			order = append(order, e.Family)
+		}
+		pieces[e.Family] = append(pieces[e.Family], x.Body[e.Start:e.End])
+	}
+	from := aggregate.Target{ID: r.target.ID, Labels: r.target.Labels, Joined: r.labelled}
+	for _, i := range order {
+		f := &x.Families[i]
+		desc := metric.Desc{Name: string(f.Name), Type: f.Type, Help: merge.Help(f.Help, x.Format)}
+		if err := p.opts.Aggregate.Add(from, desc, x.Format, pieces[i]...); err != nil {
+			p.opts.Log.Debug("Samples are not combined", "namespace", r.target.Namespace, "pod", r.target.Pod, "family", desc.Name, "err", err)
 		}
 	}
 }

@@ -75,11 +75,11 @@ type Pods struct {
 
 	aggregating sync.Mutex // held while samples are combined
 
-	mu      sync.Mutex
-	states  map[string]*state  // of targets, by their ids
-	spare   []*scan.Exposition // not in use
-	counts  counts
-	mergeUp merge.Stats // of the last scrape
+	mu     sync.Mutex
+	states map[string]*state  // of targets, by their ids
+	spare  []*scan.Exposition // not in use
+	counts counts
+	merged merge.Stats // of the last scrape
 }
 
 const numFormats = 3
@@ -128,9 +128,7 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 		Format: format, Collision: p.opts.Collision, StripTimestamps: p.opts.StripTimestamps,
 		Reserved: Reserved, Keep: p.keeps(),
 	})
-	p.mu.Lock()
-	p.mergeUp = stats
-	p.mu.Unlock()
+	p.tellUntyped(stats)
 	out = append(out, p.report(format, results)...)
 	return p.aggregated(format, targets, results, out)
 }
@@ -142,7 +140,7 @@ func (p *Pods) keeps() func(string) bool {
 		return nil
 	}
 	return func(name string) bool {
-		return (filter == nil || filter.Keeps(name)) && (combined == nil || !combined.Takes(name))
+		return (filter == nil || filter.Keeps(name)) && (combined == nil || !combined.Matches(name))
 	}
 }
 
@@ -257,6 +255,19 @@ func (p *Pods) tell(s *state, r *result) {
 		p.opts.Log.Info("Target can be scraped again", append(attrs, "was", s.logged)...)
 	}
 	s.logged = r.reason
+}
+
+// tellUntyped keeps what a merge had to say, and logs which families have newly
+// lost their type.
+func (p *Pods) tellUntyped(stats merge.Stats) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range stats.Untyped {
+		if !slices.Contains(p.merged.Untyped, name) {
+			p.opts.Log.Warn("Family has lost its type: pods have samples of its name, or of one of its series, that do not fit into it", "family", name)
+		}
+	}
+	p.merged = stats
 }
 
 // Statuses returns the targets of the moment with what the last scrape has shown

@@ -146,7 +146,7 @@ func (p *Pods) Collect(_ context.Context, emit func(operator.Metric)) error {
 	p.mu.Lock()
 	c := p.counts
 	c.failures = maps.Clone(c.failures)
-	merged := p.mergeUp
+	merged := p.merged
 	p.mu.Unlock()
 	stats := p.opts.Client.Stats()
 	counter := func(name, help string, v uint64) {

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// Chunk is a run of whole sample lines of one family, never half of a histogram
-// or summary. It is either plain or compressed; the zero value is empty. A
-// chunk is never changed after it was handed over.
+// Chunk is a run of whole sample lines of one family, or of records (see
+// [AppendRecords]), never half of a histogram or summary. It is either plain or
+// compressed; the zero value is empty. A chunk is never changed after it was
+// handed over.
 type Chunk struct {
 	// Raw are the lines themselves. When it is set, the other fields are not
 	// used.
@@ -25,32 +24,6 @@ type Chunk struct {
 	Size int
 	// CRC is the CRC-32 (IEEE) of the lines that Deflate holds.
 	CRC uint32
-}
-
-// Rendered is a family whose sample lines are encoded already.
-type Rendered struct {
-	metric.Desc
-	// Chunks are the sample lines in order.
-	Chunks []Chunk
-}
-
-// Parse returns the family as data. Its lines are in the format f, [Text] or
-// [OpenMetrics]; what cannot be read ends the family, with an error.
-func (r Rendered) Parse(f Format) (metric.Family, error) {
-	out := metric.Family{Desc: r.Desc}
-	var lines []byte
-	for _, c := range r.Chunks {
-		var err error
-		if lines, err = c.Append(lines[:0]); err != nil {
-			return out, fmt.Errorf("family %s: %w", r.Name, err)
-		}
-		samples, err := ParseSamples(f, r.Desc, lines)
-		out.Samples = append(out.Samples, samples...)
-		if err != nil {
-			return out, fmt.Errorf("family %s: %w", r.Name, err)
-		}
-	}
-	return out, nil
 }
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}

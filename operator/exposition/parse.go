@@ -18,6 +18,12 @@ import (
 // apart by nothing but the order of lines is not checked.
 func ParseSamples(f Format, d metric.Desc, lines []byte) ([]metric.Sample, error) {
 	p := parser{format: f, desc: d}
+	err := p.lines(lines)
+	return p.samples, err
+}
+
+// lines reads whole lines, which may go on in the next call.
+func (p *parser) lines(lines []byte) error {
 	for n := 1; len(lines) > 0; n++ {
 		var text []byte
 		text, lines, _ = bytes.Cut(lines, []byte("\n"))
@@ -25,10 +31,10 @@ func ParseSamples(f Format, d metric.Desc, lines []byte) ([]metric.Sample, error
 			continue
 		}
 		if err := p.line(string(text)); err != nil {
-			return p.samples, fmt.Errorf("line %d: %w: %q", n, err, text)
+			return fmt.Errorf("line %d: %w: %q", n, err, text)
 		}
 	}
-	return p.samples, nil
+	return nil
 }
 
 type parser struct {

@@ -81,21 +81,46 @@ func appendFamily(dst []byte, f *metric.Family) []byte {
 	const room = 5
 	start := len(dst)
 	m := message(append(dst, make([]byte, room)...))
-	m.string(1, f.Name)
-	m.string(2, f.Help)
-	m.uint(3, protoType(f.Type))
-	for i := range f.Samples {
-		m.embed(4, func(m *message) { m.sample(f.Type, &f.Samples[i]) })
-	}
-	if f.Unit != "" {
-		m.string(5, f.Unit)
-	}
+	m.head(f.Desc)
+	m = AppendRecords(m, f.Desc, f.Samples)
+	m.tail(f.Desc)
 	var prefix [binary.MaxVarintLen64]byte
 	length := len(m) - start - room
 	n := binary.PutUvarint(prefix[:], uint64(length))
 	copy(m[start+n:], m[start+room:start+room+length])
 	copy(m[start:], prefix[:n])
 	return m[:start+n+length]
+}
+
+// head writes the fields of a MetricFamily before its records, tail those behind
+// them.
+func (m *message) head(d metric.Desc) {
+	m.string(1, d.Name)
+	m.string(2, d.Help)
+	m.uint(3, protoType(d.Type))
+}
+
+func (m *message) tail(d metric.Desc) {
+	if d.Unit != "" {
+		m.string(5, d.Unit)
+	}
+}
+
+// recordTag is that of a record: field 4 of a MetricFamily, with a length.
+const recordTag = 4<<3 | wireBytes
+
+// AppendRecords appends the samples of a family as records: fields "metric"
+// (number 4) of the message io.prometheus.client.MetricFamily, each with its tag
+// and its length, back to back. They are what a part with the option operator.Native gives in
+// [Chunk] or [Rendered] for the format [Protobuf]. Of the description only the
+// type counts. Samples are not checked; one without the value that goes with the
+// type is written as zero.
+func AppendRecords(dst []byte, d metric.Desc, samples []metric.Sample) []byte {
+	m := message(dst)
+	for i := range samples {
+		m.embed(4, func(m *message) { m.sample(d.Type, &samples[i]) })
+	}
+	return m
 }
 
 func protoType(t metric.Type) uint64 {
@@ -175,7 +200,7 @@ func (m *message) summary(s *metric.Sample) {
 	if v == nil { // not valid, but no reason to panic
 		v = new(metric.SummaryValue)
 	}
-	m.uint(1, uint64(v.Count))
+	m.uint(1, whole(v.Count))
 	m.double(2, v.Sum)
 	for _, q := range v.Quantiles {
 		m.embed(3, func(m *message) {
@@ -218,13 +243,25 @@ func (m *message) count(whole, float uint64, isWhole bool, v float64) {
 	}
 }
 
+// whole returns a count as a whole number, the nearest that there is.
+func whole(v float64) uint64 {
+	switch {
+	case v >= math.MaxUint64:
+		return math.MaxUint64
+	case v > 0:
+		return uint64(v)
+	default:
+		return 0
+	}
+}
+
 func (m *message) native(n *metric.NativeHistogram, whole bool) {
 	m.sint(5, int64(n.Schema))
 	m.double(6, n.ZeroThreshold)
 	m.count(7, 8, whole, n.ZeroCount)
 	m.buckets(9, n.Negative, whole)
 	m.buckets(12, n.Positive, whole)
-	if n.ZeroThreshold == 0 && (n.ZeroCount == 0 || !whole) && len(n.Negative.Spans)+len(n.Positive.Spans) == 0 {
+	if !(n.ZeroThreshold > 0) && (n.ZeroCount == 0 || !whole) && len(n.Negative.Spans)+len(n.Positive.Spans) == 0 {
 		// Without it the histogram would be taken for a classic one.
 		m.buckets(12, metric.NativeBuckets{Spans: []metric.Span{{}}}, whole)
 	}

@@ -15,7 +15,9 @@ type Writer struct {
 	format Format
 	gz     *gzipStream
 	buf    []byte
-	err    error
+	// counted is what Lines gave last when its bytes were counted.
+	counted []byte
+	err     error
 }
 
 // flushAt is how many plain bytes are gathered before they are written. It is
@@ -50,30 +52,65 @@ func (x *Writer) WriteFamily(f metric.Family) {
 	}
 }
 
-// WriteRendered writes a family whose lines are ready, in the Writer's format
-// or, for [Protobuf], in [OpenMetrics]. A family without chunks writes nothing.
+// WriteRendered writes a family whose lines are ready, in the Writer's format.
+// For [Protobuf] that is records, which pass through unchanged; lines of
+// [OpenMetrics] are read and encoded anew there. The two are told apart by their
+// first byte. A family without chunks and without Lines writes nothing.
 func (x *Writer) WriteRendered(r Rendered) {
-	if len(r.Chunks) == 0 {
-		return
-	}
-	if x.format == Protobuf {
-		f, err := r.Parse(OpenMetrics)
-		if err != nil && x.err == nil {
-			x.err = err
+	switch {
+	case x.err != nil, r.Lines == nil && len(r.Chunks) == 0:
+	case x.format == Protobuf:
+		x.err = x.writeMessage(r)
+	default:
+		x.buf = AppendHeader(x.buf, x.format, r.Desc)
+		if r.Lines != nil {
+			x.writeLines(r)
 		}
-		x.WriteFamily(f)
-		return
+		for _, c := range r.plainChunks() {
+			x.writeChunk(c)
+		}
 	}
-	x.buf = AppendHeader(x.buf, x.format, r.Desc)
-	for _, c := range r.Chunks {
-		x.writeChunk(c)
+}
+
+// plainChunks are the chunks that count.
+func (r Rendered) plainChunks() []Chunk {
+	if r.Lines != nil {
+		return nil
 	}
+	return r.Chunks
+}
+
+// writeLines writes what Lines gives and returns how many bytes that was.
+func (x *Writer) writeLines(r Rendered) (n int) {
+	start := len(x.buf)
+	buf, err := r.render(x.buf, func(buf []byte) []byte {
+		n += len(buf) - start
+		start = 0
+		x.buf = buf
+		x.flush()
+		if x.err != nil {
+			return nil
+		}
+		return x.buf
+	})
+	switch {
+	case x.err != nil:
+	case err != nil:
+		x.err = err
+	default:
+		n += len(buf) - start
+		x.buf = buf
+		x.flushFull()
+	}
+	return n
 }
 
 func (x *Writer) writeChunk(c Chunk) {
 	switch {
 	case x.err != nil:
-	case c.Raw == nil && c.Size > 0 && x.gz != nil:
+	case c.Raw != nil:
+		x.writeRaw(c.Raw)
+	case c.Size > 0 && x.gz != nil:
 		x.flush()
 		if x.err == nil {
 			x.err = x.gz.writeChunk(c)
@@ -81,6 +118,23 @@ func (x *Writer) writeChunk(c Chunk) {
 	default:
 		x.buf, x.err = c.Append(x.buf)
 		x.flushFull()
+	}
+}
+
+// writeRaw writes plain bytes without a second copy of all of them.
+func (x *Writer) writeRaw(p []byte) {
+	x.flushFull()
+	for len(p) > 0 && x.err == nil {
+		if x.gz == nil && len(p) >= flushAt {
+			if x.flush(); x.err == nil {
+				_, x.err = x.w.Write(p)
+			}
+			return
+		}
+		n := min(len(p), flushAt-len(x.buf))
+		x.buf = append(x.buf, p[:n]...)
+		x.flushFull()
+		p = p[n:]
 	}
 }
 

@@ -183,7 +183,7 @@ const maxWhole = 1 << 53
 // IsWhole reports whether all counts of the histogram are whole numbers that
 // float64 tells apart.
 func (h *HistogramValue) IsWhole() bool {
-	whole := func(v float64) bool { return v == math.Trunc(v) && v <= maxWhole }
+	whole := func(v float64) bool { return v >= 0 && v == math.Trunc(v) && v <= maxWhole }
 	ok := whole(h.Count)
 	for i := range h.Buckets {
 		ok = ok && whole(h.Buckets[i].Count)

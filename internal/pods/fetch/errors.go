@@ -1,9 +1,16 @@
 package fetch
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strconv"
+	"strings"
+	"syscall"
 )
 
 // Reasons of an [Error], made to be values of a label. Besides there is
@@ -69,4 +76,69 @@ func quote(s string) string {
 		return strconv.Quote(s[:maxQuoted]) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+// fail makes the error of an exchange.
+func (x *exchange) fail(reason string, status int, err error) *Error {
+	return &Error{Reason: reason, Status: status, URL: x.http.URL.String(), Err: err}
+}
+
+// sendError is for a request without an answer. What the pod sent instead of a
+// header is not in the text.
+func (x *exchange) sendError(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return x.fail(ReasonTimeout, 0, fmt.Errorf("no answer in time: %w", ctx.Err()))
+	}
+	text := err.Error()
+	var op *net.OpError
+	switch {
+	case isTLS(err):
+		return x.fail(ReasonTLS, 0, errors.New(quote(text)))
+	case errors.As(err, &op) && op.Op == "dial":
+		return x.fail(ReasonConnect, 0, err)
+	case strings.Contains(text, "response headers exceeded"):
+		return x.fail(ReasonHeader, 0, fmt.Errorf("more than %d bytes of header", maxHeader))
+	case isCut(err):
+		return x.fail(ReasonRead, 0, errors.New("the connection was closed before there was an answer"))
+	case strings.Contains(text, "HTTP/1.x transport connection broken"):
+		return x.fail(ReasonHeader, 0, errors.New("malformed header"))
+	}
+	return x.fail(ReasonConnect, 0, errors.New(quote(text)))
+}
+
+// readError is for an answer whose body could not be read.
+func (x *exchange) readError(ctx context.Context, status int, err error) *Error {
+	switch {
+	case errors.Is(err, errBodySize):
+		return x.fail(ReasonBodySize, status, err)
+	case errors.Is(err, errBudget):
+		return x.fail(ReasonBudget, status, err)
+	case errors.Is(err, errDecode):
+		return x.fail(ReasonDecode, status, err)
+	case errors.Is(err, errShort):
+		return x.fail(ReasonRead, status, err)
+	case ctx.Err() != nil:
+		return x.fail(ReasonTimeout, status, fmt.Errorf("no end of the body in time: %w", ctx.Err()))
+	case isCut(err):
+		return x.fail(ReasonRead, status, errors.New("the connection was closed before the end of the body"))
+	}
+	return x.fail(ReasonRead, status, errors.New("malformed body"))
+}
+
+// isTLS tells a failed handshake from a failed connection.
+func isTLS(err error) bool {
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	var alert tls.AlertError
+	if errors.As(err, &record) || errors.As(err, &certificate) || errors.As(err, &alert) || errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "tls: ") || strings.Contains(text, "x509: ") || strings.Contains(text, "TLS handshake")
+}
+
+// isCut is a connection that has ended where it should not.
+func isCut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "server closed idle connection")
 }

@@ -97,6 +97,7 @@ type family struct {
 	help     []byte // as the first source has it
 	disputed bool   // not all have the same help
 	owned    []byte // lines or records, instead of refs
+	utf8     bool   // names in owned need quotes
 }
 
 // merged is one merged exposition. It is immutable once it is made.
@@ -122,8 +123,13 @@ func (m *Merger) Families(sources []Source, opts Options) ([]exposition.Rendered
 	x := &merged{opts: opts, sources: make([]source, len(sources))}
 	for i, s := range sources {
 		x.sources[i] = source{Exposition: s.Body, labels: s.Labels, labelled: s.Labelled}
-		if !s.Labelled {
-			x.sources[i].text, x.sources[i].records = appendText(nil, s.Labels), appendRecords(nil, s.Labels)
+		switch {
+		case s.Labelled:
+		case opts.Format == exposition.Protobuf:
+			x.sources[i].records = appendRecords(nil, s.Labels)
+			fallthrough // histograms in text become lines first
+		default:
+			x.sources[i].text = textOf(s.Labels)
 		}
 	}
 	m.join(x)
@@ -154,7 +160,7 @@ func (m *Merger) join(x *merged) {
 	for i := range x.sources {
 		s := &x.sources[i]
 		for j := range s.Families {
-			places = append(places, m.family(x, &s.Families[j]))
+			places = append(places, m.family(x, &s.Families[j], s.Format))
 		}
 	}
 	m.distribute(x, places, make([]ref, extents))
@@ -174,7 +180,7 @@ const maxNames = 1 << 16
 const dropped = -1
 
 // family returns the place of what a source says of a family.
-func (m *Merger) family(x *merged, f *scan.Family) place {
+func (m *Merger) family(x *merged, f *scan.Family, from exposition.Format) place {
 	p, known := m.places[unsafe.String(unsafe.SliceData(f.Name), len(f.Name))]
 	if !known {
 		p = m.add(x, m.string(f.Name))
@@ -193,7 +199,7 @@ func (m *Merger) family(x *merged, f *scan.Family) place {
 	}
 	g.complex = g.complex || distribution(f.Type)
 	if len(f.Help) > 0 {
-		m.describe(x, g, f)
+		m.describe(x, g, f, from)
 	}
 	if len(f.Unit) > 0 && g.Unit == "" {
 		g.Unit = m.string(f.Unit)
@@ -202,11 +208,11 @@ func (m *Merger) family(x *merged, f *scan.Family) place {
 }
 
 // describe takes the first help text. Later ones that differ are a conflict.
-func (m *Merger) describe(x *merged, g *family, f *scan.Family) {
+func (m *Merger) describe(x *merged, g *family, f *scan.Family, from exposition.Format) {
 	switch {
 	case g.help == nil:
 		g.help = f.Help
-		g.Help = m.help(f.Help)
+		g.Help = m.help(f.Help, from)
 	case !g.disputed && !bytes.Equal(g.help, f.Help):
 		g.disputed = true
 		x.stats.HelpConflicts++
@@ -269,13 +275,29 @@ func (m *Merger) string(b []byte) string {
 	return s
 }
 
-// help returns the text of a HELP line.
-func (m *Merger) help(escaped []byte) string {
-	s := m.string(escaped)
-	if strings.IndexByte(s, '\\') >= 0 {
-		s = unescaper.Replace(s)
+// Help returns the text of a HELP line of a body of a format.
+func Help(escaped []byte, f exposition.Format) string {
+	switch {
+	case bytes.IndexByte(escaped, '\\') < 0, f == exposition.Protobuf:
+		return string(escaped)
+	case f == exposition.OpenMetrics:
+		return quotedHelp.Replace(string(escaped))
+	default:
+		return plainHelp.Replace(string(escaped))
 	}
-	return s
+}
+
+var (
+	plainHelp  = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
+	quotedHelp = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)
+)
+
+// help is Help without a copy if that has been made before.
+func (m *Merger) help(escaped []byte, f exposition.Format) string {
+	if bytes.IndexByte(escaped, '\\') >= 0 {
+		return Help(escaped, f)
+	}
+	return m.string(escaped)
 }
 
 // distribution reports whether samples of a type are more than one series.

@@ -224,15 +224,16 @@ func convertTime(l *line.Line, from, to exposition.Format) {
 	l.Timestamp = strconv.FormatInt(int64(f), 10)
 }
 
-// appendText appends labels as they stand between braces.
-func appendText(dst []byte, labels []metric.Label) []byte {
-	l := line.Line{Name: "x", Labels: labels, Value: "0"}
-	text := l.Append(nil)
-	open, end := bytes.IndexByte(text, '{'), bytes.LastIndexByte(text, '}')
-	if open < 0 {
-		return dst
+// textOf returns labels as they stand between braces.
+func textOf(labels []metric.Label) []byte {
+	size := len("x{} 0\n")
+	for _, l := range labels {
+		size += len(l.Name) + len(l.Value) + len(`="",`)
 	}
-	return append(dst, text[open+1:end]...)
+	text := (&line.Line{Name: "x", Labels: labels, Value: "0"}).Append(make([]byte, 0, size))
+	start, end := bytes.IndexByte(text, '{'), bytes.LastIndexByte(text, '}')
+	if start < 0 {
+		return nil
+	}
+	return text[start+1 : end]
 }
-
-var unescaper = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)

@@ -1,11 +1,114 @@
 package scan
 
-// scratch is memory that the next scan uses again.
-type scratch struct{}
+import (
+	"bytes"
+	"errors"
+	"math"
+
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// scratch is memory that the next scan uses again, and the state of this one.
+type scratch struct {
+	opts Options
+	// maxSamples and maxValue are the limits that the fast path checks itself.
+	maxSamples, maxValue int
+	// at is where the line or message starts that is being read.
+	at int
+	// open says that the next sample may join the last extent: nothing else
+	// stands between them.
+	open bool
+	// ended says that the "# EOF" of OpenMetrics was read.
+	ended bool
+	// sum is made of all series so far, in their order.
+	sum uint64
+
+	shapes shapes
+	series series
+	table  families
+	spare  []Extent
+	seen   []uint64
+}
 
 // Scan reads a body of the format that x.Format says. A body that is not valid is
 // a [*SyntaxError], one beyond a limit a [*LimitError]; x is then of no use.
 func (x *Exposition) Scan(body []byte, opts Options) error {
-	x.Body = body
+	x.reset(body, opts)
+	err := x.scan()
+	if err != nil {
+		if opts.Memory != nil {
+			*opts.Memory = Memory{}
+		}
+		return x.locate(err)
+	}
+	x.dropDuplicates()
 	return nil
+}
+
+func (x *Exposition) scan() error {
+	switch {
+	case uint64(len(x.Body)) >= math.MaxUint32:
+		return syntax("a body of 4 GiB or more")
+	case x.Format == exposition.Protobuf:
+		return x.scanProtobuf()
+	default:
+		return x.scanText()
+	}
+}
+
+func (x *Exposition) reset(body []byte, opts Options) {
+	x.Body, x.Families, x.Extents = body, x.Families[:0], x.Extents[:0]
+	x.Samples, x.Duplicates = 0, 0
+	x.opts, x.at, x.open, x.ended = opts, 0, false, false
+	x.maxSamples, x.maxValue = math.MaxInt, math.MaxInt
+	if opts.SampleLimit > 0 {
+		x.maxSamples = opts.SampleLimit
+	}
+	if opts.LabelValueLengthLimit > 0 {
+		x.maxValue = opts.LabelValueLengthLimit
+	}
+	x.sum = sumKey + uint64(x.Format)
+	x.shapes.forget()
+	x.table.reset()
+}
+
+// add adds samples of a family that stand at body[start:end].
+func (x *Exposition) add(family int32, start, end, samples int, flags Flags) error {
+	if x.Samples += samples; x.Samples > x.maxSamples {
+		return &LimitError{Limit: "sample_limit", Max: x.maxSamples}
+	}
+	if x.open {
+		if e := &x.Extents[len(x.Extents)-1]; e.Family == family {
+			e.End = uint32(end)
+			e.Samples += int32(samples)
+			e.Flags |= flags
+			return nil
+		}
+	}
+	x.open = true
+	x.Extents = append(x.Extents, Extent{
+		Family: family, Samples: int32(samples), Start: uint32(start), End: uint32(end), Flags: flags,
+	})
+	return nil
+}
+
+// syntax is an error that [Exposition.locate] will give a place.
+func syntax(reason string) error { return &SyntaxError{Reason: reason} }
+
+const maxErrorText = 50
+
+// locate says in a syntax error which line it is about.
+func (x *Exposition) locate(err error) error {
+	var bad *SyntaxError
+	if x.Format == exposition.Protobuf || !errors.As(err, &bad) {
+		return err
+	}
+	at := min(x.at, len(x.Body))
+	bad.Line = 1 + bytes.Count(x.Body[:at], []byte{'\n'})
+	text := x.Body[at:]
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		text = text[:i]
+	}
+	bad.Text = string(text[:min(len(text), maxErrorText)])
+	return bad
 }

@@ -43,7 +43,7 @@ func (o *Options) rank(s string) int {
 func (o *Options) address(pod *corev1.Pod) (ip netip.Addr, detail string) {
 	for _, s := range o.addresses(pod) {
 		a, err := netip.ParseAddr(s)
-		why := ""
+		var why string
 		switch {
 		case err != nil:
 			why = fmt.Sprintf("the pod's IP %s is none", quote(s))

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Assemble returns the targets of all pods, sorted by namespace, pod, port and
@@ -23,14 +22,13 @@ func (o *Options) Assemble(pods []*corev1.Pod) []Target {
 	own.SelfAddrs = slices.Concat(o.SelfAddrs, o.selfAddrs(pods))
 	all := make([]candidate, 0, len(pods))
 	shard := make(map[string]bool)
-	for _, pod := range newest(pods) {
+	for _, pod := range sorted(pods) {
 		of := own.of(pod)
 		if len(of) > 0 && own.Shard.has(pod) {
 			shard[identity(pod)] = true
 		}
 		all = append(all, of...)
 	}
-	slices.SortFunc(all, compare)
 	resolve(all)
 	if o.Shard.Count > 1 {
 		all = slices.DeleteFunc(all, func(t candidate) bool { return !shard[t.identity] })
@@ -39,25 +37,19 @@ func (o *Options) Assemble(pods []*corev1.Pod) []Target {
 	return targets(all)
 }
 
-// newest returns the pods without those that another one has replaced under the
-// same name.
-func newest(pods []*corev1.Pod) []*corev1.Pod {
-	byName := make(map[types.NamespacedName]*corev1.Pod, len(pods))
-	for _, pod := range pods {
-		if pod == nil {
-			continue
-		}
-		name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-		if other := byName[name]; other == nil || cmp.Or(
-			other.CreationTimestamp.Compare(pod.CreationTimestamp.Time), strings.Compare(string(other.UID), string(pod.UID))) < 0 {
-			byName[name] = pod
-		}
-	}
-	out := make([]*corev1.Pod, 0, len(byName))
-	for _, pod := range byName {
-		out = append(out, pod)
-	}
-	return out
+// sorted returns the pods by namespace and name, without those that another one
+// has replaced under the same name.
+func sorted(pods []*corev1.Pod) []*corev1.Pod {
+	out := slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool { return p == nil })
+	slices.SortFunc(out, func(a, b *corev1.Pod) int {
+		return cmp.Or(
+			strings.Compare(a.Namespace, b.Namespace),
+			strings.Compare(a.Name, b.Name),
+			b.CreationTimestamp.Compare(a.CreationTimestamp.Time), // the newest first
+			strings.Compare(string(b.UID), string(a.UID)),
+		)
+	})
+	return slices.CompactFunc(out, func(a, b *corev1.Pod) bool { return a.Namespace == b.Namespace && a.Name == b.Name })
 }
 
 // selfAddrs returns the addresses of the pod that this process is in.

@@ -120,6 +120,9 @@ func (l LabelSource) value(pod *corev1.Pod, t *Target) string {
 	return ""
 }
 
+// templateHash is the label by which a Deployment tells its ReplicaSets apart.
+const templateHash = "pod-template-hash"
+
 // owner returns the pod's controller, and for a Deployment's ReplicaSet the
 // Deployment.
 func owner(pod *corev1.Pod) (kind, name string) {
@@ -127,7 +130,7 @@ func owner(pod *corev1.Pod) (kind, name string) {
 	if ref == nil {
 		return "", ""
 	}
-	if hash := pod.Labels["pod-template-hash"]; ref.Kind == "ReplicaSet" && hash != "" {
+	if hash := pod.Labels[templateHash]; ref.Kind == "ReplicaSet" && hash != "" {
 		if deployment, ok := strings.CutSuffix(ref.Name, "-"+hash); ok && deployment != "" {
 			return "Deployment", deployment
 		}

@@ -142,11 +142,9 @@ func targets(candidates []candidate) []Target {
 	return out
 }
 
-// compare orders targets by namespace, pod, port and path.
+// compare orders targets of one pod.
 func compare(a, b candidate) int {
 	return cmp.Or(
-		strings.Compare(a.Namespace, b.Namespace),
-		strings.Compare(a.Pod, b.Pod),
 		cmp.Compare(a.Port, b.Port),
 		strings.Compare(a.Path, b.Path),
 		strings.Compare(a.ID, b.ID),

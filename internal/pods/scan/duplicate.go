@@ -1,0 +1,141 @@
+package scan
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math/bits"
+
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// maxKeptSeen is how large a table is kept for the next scan.
+const maxKeptSeen = 1 << 17
+
+// dropDuplicates takes samples out of the extents that have the name and labels
+// of one before. Series are told apart by their text, except in protobuf. It is
+// left out if the series are those of the last scan of the target, and there
+// were no duplicates.
+func (x *Exposition) dropDuplicates() {
+	m := x.opts.Memory
+	if m != nil && m.sum == x.sum && m.samples == x.Samples {
+		return
+	}
+	x.makeSeen()
+	out := x.spare[:0]
+	for _, e := range x.Extents {
+		out = x.unique(out, e)
+	}
+	x.spare = out
+	if x.Duplicates > 0 {
+		x.spare, x.Extents = x.Extents, out
+	}
+	if len(x.seen) > maxKeptSeen {
+		x.seen = nil
+	}
+	if m != nil {
+		*m = Memory{}
+		if x.Duplicates == 0 {
+			*m = Memory{sum: x.sum, samples: x.Samples}
+		}
+	}
+}
+
+// makeSeen makes a hash table with a place for each sample: where it is, plus
+// one, in the lower half, and half of its hash above.
+func (x *Exposition) makeSeen() {
+	size := 1 << bits.Len(uint(x.Samples+x.Samples/4))
+	if cap(x.seen) < size {
+		x.seen = make([]uint64, size)
+		return
+	}
+	x.seen = x.seen[:size]
+	clear(x.seen)
+}
+
+// unique appends to out what of an extent was not seen before.
+func (x *Exposition) unique(out []Extent, e Extent) []Extent {
+	kept := e
+	kept.Samples = 0
+	for at := int(e.Start); at < int(e.End); {
+		one := x.identify(at)
+		if !x.see(at, one) {
+			kept.Samples += int32(one.samples)
+		} else {
+			kept.End = uint32(at)
+			if kept.Samples > 0 {
+				out = append(out, kept)
+			}
+			x.Duplicates += one.samples
+			kept.Start, kept.Samples = uint32(one.next), 0
+		}
+		at = one.next
+	}
+	kept.End = e.End
+	if kept.Samples > 0 {
+		out = append(out, kept)
+	}
+	return out
+}
+
+// identity is what tells a series from others.
+type identity struct {
+	hash uint64
+	// text is all of it, in the text formats.
+	text []byte
+	// next is where the next one starts.
+	next    int
+	samples int
+}
+
+// see says whether a series was seen, and notes it if not.
+func (x *Exposition) see(at int, one identity) bool {
+	mask := uint64(len(x.seen) - 1)
+	high := one.hash &^ 0xffffffff
+	for i := one.hash & mask; ; i = (i + 1) & mask {
+		slot := x.seen[i]
+		if slot == 0 {
+			x.seen[i] = high | uint64(at+1)
+			return false
+		}
+		if slot&^0xffffffff == high && x.sameSeries(int(uint32(slot))-1, at, one) {
+			return true
+		}
+	}
+}
+
+// identify reads a line, or metric, that is known to be valid.
+func (x *Exposition) identify(at int) identity {
+	b := x.Body
+	if x.Format == exposition.Protobuf {
+		return x.identifyMetric(at)
+	}
+	next := len(b)
+	if n := bytes.IndexByte(b[at:], '\n'); n >= 0 {
+		next = at + n + 1
+	}
+	text := seriesOf(b, at)
+	return identity{hash: maphash.Bytes(seed, text), text: text, next: next, samples: 1}
+}
+
+func (x *Exposition) sameSeries(i, j int, one identity) bool {
+	if x.Format == exposition.Protobuf {
+		return x.sameMetric(i, j)
+	}
+	return string(seriesOf(x.Body, i)) == string(one.text)
+}
+
+// seriesOf returns the name and the labels on a line that is known to be valid.
+func seriesOf(b []byte, at int) []byte {
+	at = blanks(b, at, len(b))
+	i := run(b, at, nameByte)
+	brace := blanks(b, i, len(b))
+	if brace == len(b) || b[brace] != '{' {
+		return b[at:i]
+	}
+	for i = brace + 1; b[i] != '}'; i++ {
+		if b[i] == '"' {
+			i = quoted(b, i+1)
+		}
+	}
+	return b[at : i+1]
+}
