@@ -47,7 +47,7 @@ func newProxy(t testing.TB) *proxy {
 	})
 	op := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler), ScrapeTimeout: 30 * time.Second})
 	op.SelfMetrics("")
-	op.AddPart("pods", part)
+	op.AddPart("pods", part, operator.Native())
 	op.Expose("/metrics", exposition.Prometheus{}, operator.Public())
 	p.handler = op.Handler()
 	return p
