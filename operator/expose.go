@@ -1,9 +1,9 @@
 package operator
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -27,8 +27,8 @@ type Encoder interface {
 }
 
 // Expose mounts the metrics of all collectors, sources and parts under a path,
-// as one encoder writes them; compressed when the request accepts gzip. It may
-// be called for several paths.
+// as one encoder writes them; compressed when the request accepts gzip, or one of
+// [Options.Compressors]. It may be called for several paths.
 //
 // A scrape's deadline is the one that Prometheus names in the header
 // X-Prometheus-Scrape-Timeout-Seconds, less a tenth (half a second at most) to
@@ -70,7 +70,6 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 	accept := strings.Join(r.Header.Values("Accept"), ",")
 	x := scrape{
 		contentType: e.ContentType(accept),
-		compress:    exposition.AcceptsGzip(strings.Join(r.Header.Values("Accept-Encoding"), ",")),
 		view:        asData,
 	}
 	switch p := e.(type) {
@@ -83,6 +82,7 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 	default:
 		x.encoder = e
 	}
+	x.coding, x.compressor = o.coding(strings.Join(r.Header.Values("Accept-Encoding"), ","))
 	var held leases
 	defer held.release()
 	var errs []error
@@ -108,7 +108,8 @@ func (o *Operator) serveMetrics(w http.ResponseWriter, r *http.Request, e Encode
 // scrape is one response.
 type scrape struct {
 	contentType string
-	compress    bool
+	coding      string                 // empty for none
+	compressor  *exposition.Compressor // of the coding; nil for none, or that of an [exposition.Writer]
 	view        view
 	encoder     Encoder // nil for an [exposition.Writer]
 	families    []*gathered
@@ -118,8 +119,8 @@ func (x *scrape) setHeader(h http.Header) {
 	h.Set("Content-Type", x.contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Accept, Accept-Encoding")
-	if x.compress {
-		h.Set("Content-Encoding", "gzip")
+	if x.coding != "" {
+		h.Set("Content-Encoding", x.coding)
 	}
 }
 
@@ -130,28 +131,32 @@ func (x *scrape) choose(names []string) {
 	}
 }
 
-func (x *scrape) write(w io.Writer) error {
-	if x.encoder != nil {
-		return x.encode(w)
+func (x *scrape) write(w io.Writer) (err error) {
+	compressor := x.compressor
+	if x.encoder != nil && x.coding != "" && compressor == nil {
+		compressor = &builtin
 	}
-	out := exposition.NewWriter(w, x.view.format, x.compress)
+	if compressor != nil {
+		z, failure := compressor.New(w)
+		if failure != nil {
+			return fmt.Errorf("content coding %s: %w", x.coding, failure)
+		}
+		defer func() { err = errors.Join(err, z.Close()) }() // after a panic, too
+		return x.encode(z, false)
+	}
+	return x.encode(w, x.coding != "")
+}
+
+// encode writes the exposition, which an [exposition.Writer] can compress itself.
+func (x *scrape) encode(w io.Writer, compress bool) error {
+	if x.encoder != nil {
+		return x.encoder.Encode(w, x.contentType, data(x.families))
+	}
+	out := exposition.NewWriter(w, x.view.format, compress)
 	for _, g := range x.families {
 		g.write(out)
 	}
 	return out.Close()
-}
-
-// encode writes with an encoder that takes data.
-func (x *scrape) encode(w io.Writer) error {
-	families := data(x.families)
-	if !x.compress {
-		return x.encoder.Encode(w, x.contentType, families)
-	}
-	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	return errors.Join(x.encoder.Encode(z, x.contentType, families), z.Close())
 }
 
 // Families calls all collectors, sources and parts, and returns what they gave,

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // Options configure an [Operator]. The zero value is usable: it listens
@@ -55,6 +57,11 @@ type Options struct {
 	// MaxScrapes is how many scrapes are served at once; more are answered
 	// with 503. The default is 10.
 	MaxScrapes int
+	// Compressors are content codings of expositions that are offered besides
+	// gzip. Of those to which a scraper gives the same weight the first is taken,
+	// and gzip last. One without a name or a function is not offered, and an
+	// error of Run. The slice is not changed afterwards.
+	Compressors []exposition.Compressor
 }
 
 // Operator is a server with a lifecycle. Create it with [New]. Its methods are

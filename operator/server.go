@@ -38,7 +38,7 @@ func (o *Operator) Ready() <-chan struct{} {
 // open listens and makes the server; both are nil when there is nothing to
 // listen on. It closes a listener that it was given when it fails.
 func (o *Operator) open(ctx context.Context) (*http.Server, net.Listener, error) {
-	err := errors.Join(o.conflict(), o.exposed(), o.uncertified())
+	err := errors.Join(o.conflict(), o.exposed(), o.uncertified(), o.uncoded())
 	if err != nil {
 		if o.opts.Listener != nil {
 			_ = o.opts.Listener.Close()

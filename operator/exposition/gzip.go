@@ -1,97 +1,149 @@
 package exposition
 
 import (
-	"bytes"
-	"compress/flate"
 	"encoding/binary"
-	"hash/crc32"
 	"io"
-	"sync"
+	"runtime"
 )
 
 // gzipStream writes one gzip member (RFC 1952) out of plain bytes and of
 // deflate segments that were made elsewhere. No block before the last refers
-// to data of another block run, so that segments can stand anywhere.
+// to data of another block run, so that segments can stand anywhere, and runs of
+// plain bytes be compressed at the same time.
 type gzipStream struct {
 	w    io.Writer
 	crc  uint32
 	size uint32
-	tmp  bytes.Buffer
+
+	plain   int    // bytes that came to be compressed
+	limit   int    // on runs that are compressed at once
+	pending []*run // not written yet, in order; the goroutines of some are under way
 }
 
-// Below this size plain bytes are stored: a compressor costs more to reset than
-// it saves. Headers between two families' segments are of this size.
-const storeBelow = 512
-
-const maxStored = 65535
+const (
+	// concurrentFrom is how many plain bytes there are before goroutines help
+	// to compress them.
+	concurrentFrom = 256 << 10
+	// maxConcurrent bounds the memory of one exposition: a compressor has about
+	// a megabyte, and a run its bytes twice.
+	maxConcurrent = 16
+)
 
 var (
 	gzipHeader = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
 	finalBlock = []byte{1, 0, 0, 0xff, 0xff} // stored, empty, final
-	deflaters  = sync.Pool{New: func() any {
-		w, err := flate.NewWriter(nil, flate.BestSpeed)
-		if err != nil {
-			panic("BUG: " + err.Error())
-		}
-		return w
-	}}
 )
 
 func newGzipStream(w io.Writer) (*gzipStream, error) {
 	_, err := w.Write(gzipHeader)
-	return &gzipStream{w: w}, err
+	return &gzipStream{w: w, limit: min(runtime.GOMAXPROCS(0), maxConcurrent)}, err
 }
 
-// writePlain compresses p, or stores it if it is short.
-func (g *gzipStream) writePlain(p []byte) error {
-	if len(p) == 0 {
-		return nil
+// writePlain compresses p, or stores it if it is short. It keeps p and returns
+// an empty buffer in its place.
+func (g *gzipStream) writePlain(p []byte) (next []byte, err error) {
+	g.plain += len(p)
+	if len(p) < storeBelow || g.plain < concurrentFrom || g.limit < 2 {
+		r := newRun()
+		r.deflate(p)
+		return p[:0], g.push(r)
 	}
-	g.crc = crc32.Update(g.crc, crc32.IEEETable, p)
-	g.size += uint32(len(p))
-	g.tmp.Reset()
-	if len(p) < storeBelow {
-		return g.writeStored(p)
+	rest := p
+	for len(rest) >= 2*flushAt && err == nil {
+		r := newRun()
+		r.plain = append(r.plain[:0], rest[:flushAt]...)
+		rest, err = rest[flushAt:], g.start(r)
 	}
-	z := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(z)
-	z.Reset(&g.tmp)
-	if _, err := z.Write(p); err != nil {
-		return err
+	r := newRun()
+	if len(rest) < len(p) {
+		r.plain = append(r.plain[:0], rest...)
+		next = p[:0]
+	} else {
+		next, r.plain = r.buffer(), p
 	}
-	if err := z.Flush(); err != nil {
-		return err
+	if err != nil {
+		r.free()
+		return next, err
 	}
-	_, err := g.w.Write(g.tmp.Bytes())
+	return next, g.start(r)
+}
+
+// start compresses a run on a goroutine of its own, once there is room for one
+// more.
+func (g *gzipStream) start(r *run) error {
+	for len(g.pending) >= g.limit {
+		if err := g.writeFirst(); err != nil {
+			r.free()
+			return err
+		}
+	}
+	r.done = make(chan struct{})
+	go func() {
+		defer close(r.done)
+		r.deflate(r.plain)
+	}()
+	g.pending = append(g.pending, r)
+	return nil
+}
+
+// push writes a run that is compressed, behind those that are under way.
+func (g *gzipStream) push(r *run) error {
+	g.pending = append(g.pending, r)
+	for len(g.pending) > 0 && (len(g.pending) > g.limit || g.pending[0].isDone()) {
+		if err := g.writeFirst(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFirst waits for the first run under way and writes it. After an error
+// nothing is under way any more.
+func (g *gzipStream) writeFirst() error {
+	r := g.pending[0]
+	g.pending = append(g.pending[:0], g.pending[1:]...)
+	r.wait()
+	err := r.err
+	if err == nil {
+		g.crc = CombineCRC(g.crc, r.crc, int64(r.size))
+		g.size += uint32(r.size)
+		_, err = g.w.Write(r.segment)
+	}
+	r.free()
+	if err != nil {
+		g.abandon()
+	}
 	return err
 }
 
-func (g *gzipStream) writeStored(p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), maxStored)
-		var head [5]byte
-		binary.LittleEndian.PutUint16(head[1:], uint16(n))
-		binary.LittleEndian.PutUint16(head[3:], ^uint16(n))
-		g.tmp.Write(head[:])
-		g.tmp.Write(p[:n])
-		p = p[n:]
+// abandon waits for all runs and writes none.
+func (g *gzipStream) abandon() {
+	for _, r := range g.pending {
+		r.wait()
+		r.free()
 	}
-	_, err := g.w.Write(g.tmp.Bytes())
-	return err
+	g.pending = nil
 }
 
 // writeChunk writes a chunk that is compressed already.
 func (g *gzipStream) writeChunk(c Chunk) error {
-	g.crc = CombineCRC(g.crc, c.CRC, int64(c.Size))
-	g.size += uint32(c.Size)
-	_, err := g.w.Write(c.Deflate)
-	return err
+	r := newRun()
+	r.segment, r.size, r.crc = c.Deflate, c.Size, c.CRC
+	return g.push(r)
 }
 
-func (g *gzipStream) close() error {
+// close ends the stream, unless something has failed before.
+func (g *gzipStream) close(err error) error {
+	for err == nil && len(g.pending) > 0 {
+		err = g.writeFirst()
+	}
+	g.abandon()
+	if err != nil {
+		return err
+	}
 	end := append([]byte(nil), finalBlock...)
 	end = binary.LittleEndian.AppendUint32(end, g.crc)
 	end = binary.LittleEndian.AppendUint32(end, g.size)
-	_, err := g.w.Write(end)
+	_, err = g.w.Write(end)
 	return err
 }

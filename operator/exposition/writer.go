@@ -25,7 +25,10 @@ type Writer struct {
 const flushAt = 64 << 10
 
 // NewWriter returns a Writer of the format on w, which it does not close. With
-// compress set the exposition is one gzip stream.
+// compress set the exposition is one gzip stream. What is not compressed yet is
+// compressed in runs of 64 KiB, in a longer exposition by up to GOMAXPROCS (and no
+// more than 16) goroutines at once, none of which is left after [Writer.Close].
+// Only one goroutine writes to w.
 func NewWriter(w io.Writer, format Format, compress bool) *Writer {
 	x := &Writer{w: w, format: format}
 	if compress {
@@ -147,7 +150,7 @@ func (x *Writer) flushFull() {
 func (x *Writer) flush() {
 	if x.err == nil && len(x.buf) > 0 {
 		if x.gz != nil {
-			x.err = x.gz.writePlain(x.buf)
+			x.buf, x.err = x.gz.writePlain(x.buf)
 		} else {
 			_, x.err = x.w.Write(x.buf)
 		}
@@ -162,8 +165,8 @@ func (x *Writer) Close() error {
 		x.buf = append(x.buf, "# EOF\n"...)
 	}
 	x.flush()
-	if x.err == nil && x.gz != nil {
-		x.err = x.gz.close()
+	if x.gz != nil {
+		x.err = x.gz.close(x.err)
 	}
 	return x.err
 }

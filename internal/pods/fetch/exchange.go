@@ -43,7 +43,7 @@ func (x *exchange) deadline(ctx context.Context) (context.Context, context.Cance
 func (x *exchange) do(ctx context.Context) (*Body, error) {
 	start := x.client.opts.Now()
 	if at, ok := ctx.Deadline(); ok {
-		left := max(at.Sub(start), time.Millisecond).Truncate(time.Millisecond)
+		left := max(time.Until(at), time.Millisecond).Truncate(time.Millisecond)
 		x.http.Header.Set(timeoutHeader, strconv.FormatFloat(left.Seconds(), 'f', -1, 64))
 	}
 	ctx = context.WithValue(ctx, targetKey{}, x.target)
@@ -52,7 +52,7 @@ func (x *exchange) do(ctx context.Context) (*Body, error) {
 	if err != nil {
 		return nil, x.sendError(ctx, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // nothing depends on it
 	if reason, err := x.refuse(resp); err != nil {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain+1) // so that the connection can be used again
 		return nil, x.fail(reason, resp.StatusCode, err)
@@ -139,21 +139,18 @@ func (x *exchange) expected() int {
 	if x.request.SizeHint <= 0 {
 		return 0
 	}
-	return x.request.SizeHint + x.request.SizeHint/64 + 256
+	return slack(min(x.request.SizeHint, maxClaim))
 }
 
 // inflate replaces what came over the wire by what is in it. The old pile is
 // always free then; the new one is never nil.
 func (x *exchange) inflate(ctx context.Context, c coding, wire *pile) (*pile, error) {
 	defer wire.free()
-	how := plan{limit: x.limit, expect: x.expected()}
 	out := &pile{memory: wire.memory, wire: wire.holding()}
 	most := max(ratioFloor, x.client.opts.Ratio*int64(wire.size))
+	how := plan{limit: min(x.limit, most), expect: x.expected()}
 	if n := inflatedSize(c, wire); n > 0 {
 		how.expect = n
-	}
-	if most < how.limit {
-		how.limit = most
 	}
 	err := x.client.inflater.inflate(ctx, c, wire, out, how)
 	if errors.Is(err, errBodySize) && how.limit < x.limit {

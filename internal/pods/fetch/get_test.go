@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -83,7 +84,7 @@ func TestBodies(t *testing.T) {
 					w.(http.Flusher).Flush()
 					_, _ = io.WriteString(w, v.wire)
 				})
-				for _, hint := range []int{0, 1, size / 2, size, 2 * size, 1 << 40} {
+				for _, hint := range []int{0, 1, size / 2, size, 2 * size, math.MaxInt} {
 					r := p.request("/metrics")
 					r.SizeHint = hint
 					b, err := get(t, c, r)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,8 +75,8 @@ func serve(t testing.TB, ip string, h http.HandlerFunc) *pod {
 	return p
 }
 
-// broken starts a server that answers each connection's requests with whatever
-// the function writes, and closes the connection then.
+// broken starts a server that answers each connection with whatever the function
+// writes, and closes it then.
 func broken(t testing.TB, answer func(number int, conn net.Conn)) *pod {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -83,25 +84,25 @@ func broken(t testing.TB, answer func(number int, conn net.Conn)) *pod {
 		t.Fatal(err)
 	}
 	p := &pod{addr: netip.MustParseAddrPort(l.Addr().String())}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var all sync.WaitGroup
+	all.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
 			number := int(p.connections.Add(1))
-			func() {
+			stop := context.AfterFunc(t.Context(), func() { conn.Close() })
+			all.Go(func() {
+				defer stop()
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(patience))
 				answer(number, conn)
-			}()
+			})
 		}
-	}()
+	})
 	t.Cleanup(func() {
 		l.Close()
-		<-done
+		all.Wait()
 	})
 	return p
 }

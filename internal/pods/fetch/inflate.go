@@ -19,6 +19,9 @@ import (
 // decoder needs beside the body. RFC 8878 recommends it.
 const maxWindow = 8 << 20
 
+// maxClaim keeps what a body says of its size within any int.
+const maxClaim = 1 << 30
+
 var (
 	errDecode = errors.New("corrupt compressed body")
 	errShort  = errors.New("the compressed body ends too early")
@@ -170,11 +173,11 @@ func inflatedSize(c coding, wire *pile) int {
 		if wire.size < 18 || !wire.tail(trailer[:]) {
 			return 0
 		}
-		return int(binary.LittleEndian.Uint32(trailer[:]))
+		return int(min(binary.LittleEndian.Uint32(trailer[:]), maxClaim))
 	}
 	var h zstd.Header
 	if len(wire.bufs) == 0 || h.Decode(wire.bufs[0][:min(wire.size, len(wire.bufs[0]))]) != nil || !h.HasFCS {
 		return 0
 	}
-	return int(min(h.FrameContentSize, 1<<31-1))
+	return int(min(h.FrameContentSize, maxClaim))
 }

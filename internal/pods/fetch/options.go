@@ -13,8 +13,10 @@ type Options struct {
 	// WireLimit is the most that a compressed body may have before it is
 	// inflated. 0 is 4 MiB.
 	WireLimit int64
-	// Ratio is how many times larger than on the wire a compressed body may get.
-	// Up to 1 MiB any body may have. 0 is 100: expositions reach 15 to 40.
+	// Ratio is how many times larger than on the wire a compressed body may get,
+	// once it is beyond 1 MiB. It makes bombs cheaper than BodyLimit would: those
+	// begin at 1000. 0 is 300: expositions usually have 10 to 40, those of nothing
+	// but zeros up to 160.
 	Ratio int64
 	// Budget is how many bytes there may be of bodies, those that are being read
 	// and those that are not released yet. Memory that is kept for later bodies
@@ -67,7 +69,7 @@ func orElse[T int | int64 | time.Duration](v *T, other T) {
 func (o *Options) complete() error {
 	orElse(&o.BodyLimit, 16<<20)
 	orElse(&o.WireLimit, 4<<20)
-	orElse(&o.Ratio, 100)
+	orElse(&o.Ratio, 300)
 	orElse(&o.Budget, 512<<20)
 	orElse(&o.Concurrency, 64)
 	orElse(&o.SlowAfter, 250*time.Millisecond)

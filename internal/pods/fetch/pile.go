@@ -134,7 +134,7 @@ func (p *pile) join(ctx context.Context) (body, buffer []byte, err error) {
 		p.bufs = nil
 		return only[:p.size], only, nil
 	}
-	buffer, err = p.memory.get(ctx, p.size, p.holding(), !fits && p.holding() <= maxStalled)
+	buffer, err = p.memory.get(ctx, slack(p.size), p.holding(), !fits && p.holding() <= maxStalled)
 	if err != nil && fits {
 		p.bufs = nil
 		return only[:p.size], only, nil
@@ -150,6 +150,11 @@ func (p *pile) join(ctx context.Context) (body, buffer []byte, err error) {
 	return buffer[:at], buffer, nil
 }
 
+// slack is how large a buffer is for a body that had some size before, or will
+// have the next time: its numbers grow a little.
+func slack(size int) int { return size + size/64 + 256 }
+
+// holding is how many bytes the request has.
 func (p *pile) holding() int64 {
 	n := p.wire
 	for _, buf := range p.bufs {

@@ -14,7 +14,7 @@ const maxKeptSeen = 1 << 17
 // dropDuplicates takes samples out of the extents that have the name and labels
 // of one before. Series are told apart by their text, except in protobuf. It is
 // left out if the series are those of the last scan of the target, and there
-// were no duplicates.
+// were no duplicates. The parts of an extent have the flags of the whole.
 func (x *Exposition) dropDuplicates() {
 	m := x.opts.Memory
 	if m != nil && m.sum == x.sum && m.samples == x.Samples {

@@ -105,13 +105,13 @@ func (x *Exposition) tail(b []byte, i, end int) (Flags, error) {
 // tailOpenMetrics is tail for OpenMetrics, where everything is separated by one
 // space, and there can be an exemplar.
 func (x *Exposition) tailOpenMetrics(b []byte, i, end int) (flags Flags, err error) {
-	at := token(b, i, end)
+	at := word(b, i, end)
 	if err := checkFloat(b[i:at]); err != nil {
 		return 0, err
 	}
 	if at < end && !exemplarAt(b, at, end) {
 		next := at + 1
-		at = token(b, next, end)
+		at = word(b, next, end)
 		if err := checkSeconds(b[next:at]); err != nil {
 			return 0, err
 		}
@@ -140,12 +140,12 @@ func (x *Exposition) exemplar(b []byte, i, end int) (Flags, error) {
 	if at == end || b[at] != ' ' {
 		return 0, syntax("no value of the exemplar")
 	}
-	i, at = at+1, token(b, at+1, end)
+	i, at = at+1, word(b, at+1, end)
 	if err := checkFloat(b[i:at]); err != nil {
 		return 0, err
 	}
 	if at < end {
-		i, at = at+1, token(b, at+1, end)
+		i, at = at+1, word(b, at+1, end)
 		if err := checkSeconds(b[i:at]); err != nil {
 			return 0, err
 		}
@@ -159,6 +159,14 @@ func (x *Exposition) exemplar(b []byte, i, end int) (Flags, error) {
 // token returns the end of what is up to the next blank.
 func token(b []byte, i, end int) int {
 	for i < end && b[i] != ' ' && b[i] != '\t' {
+		i++
+	}
+	return i
+}
+
+// word is token where only a space is a blank.
+func word(b []byte, i, end int) int {
+	for i < end && b[i] != ' ' {
 		i++
 	}
 	return i

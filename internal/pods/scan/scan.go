@@ -69,6 +69,7 @@ func (x *Exposition) reset(body []byte, opts Options) {
 	}
 	x.sum = sumKey + uint64(x.Format)
 	x.shapes.forget()
+	x.shapes.last = 0 // it is in the sum
 	x.table.reset()
 }
 

@@ -88,6 +88,9 @@ func (x *Exposition) match(b []byte, i int) int {
 		}
 		h := x.sum + uint64(k<<8+first+1)*each01
 		if first < 0 {
+			if c := b[i+sh.fixed]; c == '{' || c == ' ' || c == '\t' {
+				continue // labels may follow the blanks
+			}
 			x.sum, x.shapes.last, sh.line = mix(h, 0), k, i
 			return i + sh.fixed
 		}

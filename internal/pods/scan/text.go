@@ -51,6 +51,9 @@ func (x *Exposition) fastLine(b []byte, i int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		if x.Format == exposition.Text && value < end && (b[value] == ' ' || b[value] == '\t') {
+			value, odd = blanks(b, value, end), Odd
+		}
 		if flags, err = x.tail(b, value, end); err != nil {
 			return 0, err
 		}

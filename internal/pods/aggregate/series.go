@@ -1,0 +1,245 @@
+package aggregate
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// series is an aggregate of counters. Its vectors have what row.values has.
+type series struct {
+	labels  []metric.Label
+	gone    []float64 // what targets have contributed that are gone
+	emitted []float64 // what was said last
+	parts   []part    // sorted by target
+}
+
+// part is what one target contributes: base and last together.
+type part struct {
+	target string
+	scrape uint64    // the last in which it was there
+	base   []float64 // up to when the counter began again
+	last   []float64 // what the target has said last
+}
+
+// addCounter adds what a target says of a series, and returns how many numbers
+// are remembered more; less than 0 if there is no room for them.
+func (f *family) addCounter(id string, scrape uint64, r *row, room int) (added int) {
+	_, starts := f.starting[id]
+	if starts {
+		f.starting[id] = true
+	}
+	s := f.series[r.key]
+	if s == nil {
+		if added = len(r.values); 2*added > room {
+			return -1
+		}
+		s = &series{labels: cloneLabels(r.labels), gone: make([]float64, added), emitted: make([]float64, added)}
+		f.series[strings.Clone(r.key)] = s
+	}
+	i, found := slices.BinarySearchFunc(s.parts, id, func(p part, id string) int { return strings.Compare(p.target, id) })
+	if !found {
+		n := len(r.values)
+		if added+n > room {
+			return -1
+		}
+		p := part{target: strings.Clone(id), scrape: scrape, base: make([]float64, n), last: slices.Clone(r.values)}
+		for j := range r.values {
+			if starts {
+				p.base[j] = -r.values[j]
+			}
+		}
+		s.parts = slices.Insert(s.parts, i, p)
+		return added + n
+	}
+	p := &s.parts[i]
+	if p.scrape == scrape {
+		return 0 // a duplicate: the first counts, as in Prometheus
+	}
+	p.scrape = scrape
+	if f.shape.isReset(p.last, r.values) {
+		add(p.base, p.last)
+	}
+	copy(p.last, r.values)
+	return 0
+}
+
+// isReset reports whether a counter, or all of a distribution, has begun again. A
+// sum of observations can go down without that.
+func (s *shape) isReset(last, now []float64) bool {
+	for i := range s.counts(len(now)) {
+		if now[i] < last[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// counts returns how many of n numbers, from the first on, only grow.
+func (s *shape) counts(n int) int {
+	if s.kind == counter {
+		return n
+	}
+	return n - 1
+}
+
+func add(sum, more []float64) {
+	for i, v := range more {
+		sum[i] += v
+	}
+}
+
+// fold makes one number of what those have contributed who are gone, and returns
+// how many numbers are remembered less.
+func (s *series) fold(live map[string]bool) (removed int) {
+	s.parts = slices.DeleteFunc(s.parts, func(p part) bool {
+		if live[p.target] {
+			return false
+		}
+		add(s.gone, p.base)
+		add(s.gone, p.last)
+		removed += len(p.base)
+		return true
+	})
+	return removed
+}
+
+// rounding is how much less a sum of observations may be than before, relative
+// to it, without having gone down: that sums are rounded differently when a
+// target goes must not look like a counter that begins again.
+const rounding = 1e-9
+
+// sample returns the aggregate.
+func (s *series) sample(shape *shape) metric.Sample {
+	total := slices.Clone(s.gone)
+	for _, p := range s.parts {
+		for i := range total {
+			total[i] += p.base[i] + p.last[i]
+		}
+	}
+	counts := shape.counts(len(total))
+	for i := range counts {
+		total[i] = max(total[i], s.emitted[i])
+		if shape.kind == histogram && i > 0 {
+			total[i] = max(total[i], total[i-1])
+		}
+	}
+	for i := counts; i < len(total); i++ {
+		if less := s.emitted[i] - total[i]; less > 0 && less <= rounding*math.Abs(s.emitted[i]) {
+			total[i] = s.emitted[i]
+		}
+	}
+	s.emitted = total
+	return shape.sample(slices.Clone(s.labels), total)
+}
+
+// sample makes a sample of a vector.
+func (s *shape) sample(labels []metric.Label, v []float64) metric.Sample {
+	out := metric.Sample{Labels: labels}
+	n := len(s.bounds)
+	switch s.kind {
+	case histogram:
+		h := &metric.HistogramValue{Count: v[n], Sum: v[n+1], Buckets: make([]metric.Bucket, 0, n+1)}
+		for i, bound := range s.bounds {
+			h.Buckets = append(h.Buckets, metric.Bucket{UpperBound: bound, Count: v[i]})
+		}
+		h.Buckets = append(h.Buckets, metric.Bucket{UpperBound: math.Inf(1), Count: v[n]})
+		out.Histogram = h
+	case summary:
+		out.Summary = &metric.SummaryValue{Count: v[0], Sum: v[1]}
+	default:
+		out.Value = v[0]
+	}
+	return out
+}
+
+// isOver reports that nobody who is still there, and has contributed, agrees with
+// the family any more, but others have something to say.
+func (f *family) isOver() bool {
+	if f.accepted || f.other == nil {
+		return false
+	}
+	for _, s := range f.series {
+		for i := range s.parts {
+			if !f.refused[s.parts[i].target] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// restart lets the family begin at zero, with what a target has said that did not
+// agree, and returns how many numbers are remembered less.
+func (f *family) restart(targets []string) (removed int) {
+	for _, s := range f.series {
+		removed += len(s.gone) * (1 + len(s.parts))
+	}
+	f.shape = *f.other
+	f.series = make(map[string]*series)
+	f.starting = make(map[string]bool, len(targets))
+	for _, id := range targets {
+		f.starting[id] = false
+	}
+	return removed
+}
+
+// group is an aggregate of numbers.
+type group struct {
+	labels        []metric.Label
+	target        string // the last
+	n             int
+	sum, max, min float64
+}
+
+// addNumber adds what a target says, and returns how many numbers there are more;
+// less than 0 if there is no room.
+func (f *family) addNumber(id string, r *row, room int) int {
+	v := r.values[0]
+	g := f.groups[r.key]
+	switch {
+	case g == nil && room < 1:
+		return -1
+	case g == nil:
+		f.groups[r.key] = &group{labels: r.labels, target: id, n: 1, sum: v, max: v, min: v}
+		return 1
+	case g.target == id:
+		return 0 // a duplicate
+	}
+	g.target = id
+	g.n++
+	g.sum += v
+	if v > g.max || math.IsNaN(g.max) {
+		g.max = v
+	}
+	if v < g.min || math.IsNaN(g.min) {
+		g.min = v
+	}
+	return 0
+}
+
+func (g *group) value(op Op) float64 {
+	switch op {
+	case Max:
+		return g.max
+	case Min:
+		return g.min
+	case Avg:
+		return g.sum / float64(g.n)
+	case Count:
+		return float64(g.n)
+	default:
+		return g.sum
+	}
+}
+
+// cloneLabels returns labels that keep no line in memory.
+func cloneLabels(labels []metric.Label) []metric.Label {
+	out := make([]metric.Label, len(labels))
+	for i, l := range labels {
+		out[i] = metric.Label{Name: strings.Clone(l.Name), Value: strings.Clone(l.Value)}
+	}
+	return out
+}
