@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -189,6 +191,51 @@ func ExampleOperator_AddPart() {
 	// # TYPE object_info gauge
 	// object_info{name="a"} 1
 	// object_info{name="b"} 1
+}
+
+// download is a part whose lines lie in memory of a pool.
+type download struct{ buffers *sync.Pool }
+
+func (download) Families() []string { return nil }
+
+func (p download) Gather(ctx context.Context, _ exposition.Format) ([]exposition.Rendered, error) {
+	body := p.buffers.Get().(*bytes.Buffer)
+	operator.Cleanup(ctx, func() {
+		fmt.Println("given back")
+		body.Reset()
+		p.buffers.Put(body)
+	})
+	body.WriteString("a 1\na 2\n") // what somebody has sent, say
+	return []exposition.Rendered{{
+		Desc: metric.Desc{Name: "a", Type: metric.Gauge},
+		Lines: func(buf []byte, full func([]byte) []byte) []byte {
+			number := 0
+			for line := range bytes.Lines(body.Bytes()) {
+				number++
+				buf = fmt.Appendf(buf, "a{line=\"%d\"}%s", number, bytes.TrimPrefix(line, []byte("a")))
+				if len(buf) >= 64<<10 {
+					if buf = full(buf); buf == nil {
+						return nil
+					}
+				}
+			}
+			return buf
+		},
+	}}, nil
+}
+
+func ExampleCleanup() {
+	op := operator.New(operator.Options{})
+	op.SelfMetrics("")
+	op.Expose("/metrics", exposition.Prometheus{})
+	op.AddPart("download", download{&sync.Pool{New: func() any { return new(bytes.Buffer) }}})
+	show(op, "/metrics")
+	// Output:
+	// given back
+	// 200
+	// # TYPE a gauge
+	// a{line="1"} 1
+	// a{line="2"} 2
 }
 
 func ExampleOperator_Daemon() {

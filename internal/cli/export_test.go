@@ -1,5 +1,13 @@
 package cli
 
+import (
+	"context"
+	"log/slog"
+
+	"github.com/kubevitals/kubevitals/internal/pods/fetch"
+	"github.com/kubevitals/kubevitals/internal/pods/target"
+)
+
 // KSMFlag is a row of the table of kube-state-metrics' flags, for tests.
 type KSMFlag struct {
 	Name, Option, Here, Warning string
@@ -13,8 +21,28 @@ func KSMFlags() (out []KSMFlag) {
 	return out
 }
 
+// PodAuth is how pods are told who asks, for tests.
+type PodAuth struct{ *podAuth }
+
+// NewPodAuth reads the files.
+func NewPodAuth(file string, log *slog.Logger) (PodAuth, error) {
+	a, err := newPodAuth(file, log)
+	return PodAuth{a}, err
+}
+
+// Find returns what is used for a target.
+func (a PodAuth) Find(t *target.Target) *fetch.Auth { return a.find(t) }
+
+// Refresh reads the files again.
+func (a PodAuth) Refresh(ctx context.Context) error { return a.refresh(ctx) }
+
+// Check warns of files that cannot be used.
+func (a PodAuth) Check(ctx context.Context) error { return a.check(ctx) }
+
 // What tests call directly.
 var (
 	Keep        = keep
 	CgroupLimit = cgroupLimit
+
+	OwnNamespace = ownNamespace
 )

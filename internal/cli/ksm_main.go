@@ -17,13 +17,17 @@ import (
 const ksmName = "kube-state-metrics"
 
 // rootOf returns the command line of the program of a name: that of
-// kube-state-metrics if it is called so, by a link or in an image that takes
-// the place of that tool's.
+// kube-state-metrics or metrics-k8s-proxy if it is called so, by a link or in an
+// image that takes the place of that tool's.
 func rootOf(program string, streams Streams) *cobra.Command {
-	if filepath.Base(program) == ksmName {
+	switch filepath.Base(program) {
+	case ksmName:
 		return ksmRoot(streams)
+	case proxyName:
+		return proxyRoot(streams)
+	default:
+		return Root(streams)
 	}
-	return Root(streams)
 }
 
 // ksmRoot returns the command line of kube-state-metrics: that of the command

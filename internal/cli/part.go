@@ -67,6 +67,7 @@ func (s *state) about(e *engine) []operator.CollectorFunc {
 
 // register hangs the part on the servers.
 func (s *state) register(to *servers) {
+	to.expose()
 	if s.withAbout = to.telemetry == nil; !s.withAbout {
 		to.op.Collect("state_about", func(ctx context.Context, emit func(operator.Metric)) error {
 			return together(s.about(s.current.Load()))(ctx, emit)

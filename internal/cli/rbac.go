@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubevitals/kubevitals/internal/rbac"
 )
@@ -34,7 +33,7 @@ func newRBAC() *cobra.Command {
 "kubevitals state" needs with the same rules and flags, for kubectl apply.
 
 All flags of "kubevitals state" are understood; those that no permission depends
-on are not listed.
+on are not listed. "kubevitals rbac pods" is for the command pods.
 
 How kinds are called in URLs, and which there are for rules that discover them,
 comes from the cluster, if there is one, and from --crds. Without either, names
@@ -59,6 +58,7 @@ are guessed, and marked so.`,
 	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, which say how kinds are called (repeatable)")
 	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
 	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
+	cmd.AddCommand(newRBACPods())
 	flags.BoolVar(&f.watchCRDs, "watch-crds", false, "let the account watch CustomResourceDefinitions too, so that new kinds are found at once")
 	return cmd
 }
@@ -117,13 +117,7 @@ func (f *rbacFlags) check() error {
 	if f.watchCRDs && s.collect != "watch" {
 		return errors.New("--watch-crds goes with --collect=watch: a scrape looks for new kinds itself")
 	}
-	if wrong := validation.IsDNS1123Subdomain(f.name); len(wrong) > 0 {
-		return fmt.Errorf("--name %q: %s", f.name, wrong[0])
-	}
-	if wrong := validation.IsDNS1123Label(f.namespace); len(wrong) > 0 {
-		return fmt.Errorf("--namespace %q: %s", f.namespace, wrong[0])
-	}
-	return nil
+	return checkAccount(f.name, f.namespace)
 }
 
 // about says what the roles leave out, and why.

@@ -56,10 +56,14 @@ See it work without a cluster:
 
 Serve the state of the cluster your kubeconfig points to:
 
-  kubevitals state`,
+  kubevitals state
+
+Serve the metrics of many of its pods as one:
+
+  kubevitals pods --selector app=web`,
 	}
 	prepare(root, streams)
-	root.AddCommand(newStateCommand(false), newDemo(), newEval(), newExplain(), newLint(), newTest(), newRBAC(), newVersion())
+	root.AddCommand(newStateCommand(false), newPodsCommand(), newDemo(), newEval(), newExplain(), newLint(), newTest(), newRBAC(), newVersion())
 	return root
 }
 

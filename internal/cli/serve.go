@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -32,11 +33,15 @@ type serveFlags struct {
 	telemetry  string // address of a second server, or empty
 	plain      bool   // the main server compresses nothing
 	timeouts   timeouts
+
+	// scrape is how long a scrape takes whose request does not say it; 0 for the
+	// SDK's default.
+	scrape time.Duration
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", ":8080", "address to serve on, host:port")
+	flags.StringVar(&f.listen, "listen", cmp.Or(f.listen, ":8080"), "address to serve on, host:port")
 	flags.StringVar(&f.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "how to log: text or json")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve Go's profiles under /debug/pprof/")
@@ -90,8 +95,8 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() 
 	if err != nil {
 		return nil, err
 	}
-	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune}
-	s := &servers{op: operator.New(opts), url: address(ln, security.https)}
+	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune, ScrapeTimeout: f.scrape}
+	s := &servers{op: operator.New(opts), ln: ln, url: address(ln, security.https)}
 	if f.telemetry != "" {
 		other, err := listen(ctx, "--telemetry-host, --telemetry-port", f.telemetry)
 		if err != nil {
@@ -106,8 +111,7 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() 
 		s.each(func(op *operator.Operator) { op.Protect(security.protect) })
 	}
 	s.op.Collect("build", buildInfo)
-	s.op.AddSource("process", processMetrics())
-	s.expose()
+	s.op.AddSource(processPart, processMetrics())
 	if f.pprof {
 		profiles(s.inner())
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type servers struct {
 	// op has all collectors, tasks and checks, and the main server.
 	op  *operator.Operator
+	ln  net.Listener
 	url string
 	// telemetry has the other server; it is nil if there is none.
 	telemetry    *operator.Operator
@@ -24,7 +26,7 @@ type servers struct {
 // statePart is the name of the part that has the families of the rules.
 const statePart = "state"
 
-// expose mounts the metrics.
+// expose mounts the metrics of the part "state" and of the program.
 func (s *servers) expose() {
 	if s.telemetry == nil {
 		s.op.Expose("/metrics", exposition.Prometheus{})
@@ -50,6 +52,9 @@ func (s *servers) each(fn func(*operator.Operator)) {
 		fn(s.telemetry)
 	}
 }
+
+// close stops listening, for servers that are not run.
+func (s *servers) close() error { return s.ln.Close() }
 
 // run serves until ctx ends or one server fails, which ends the other.
 func (s *servers) run(ctx context.Context) error {

@@ -73,6 +73,20 @@ func (p *Permissions) add(r request, places ...string) {
 	}
 }
 
+// Allow adds a permission for what someone else than rules asks for, at some
+// places: namespaces, or the whole cluster if there are none.
+func (p *Permissions) Allow(x Permission, places ...string) {
+	p.add(request{resource: resource{x.Group, x.Resource}, verbs: x.Verbs, kind: x.Why}, places...)
+}
+
+// AllowReviews adds what it takes to ask who sends a request, and whether they
+// may.
+func (p *Permissions) AllowReviews() {
+	for _, r := range []resource{{"authentication.k8s.io", "tokenreviews"}, {"authorization.k8s.io", "subjectaccessreviews"}} {
+		p.add(request{resource: r, verbs: []string{"create"}, kind: "--auth"})
+	}
+}
+
 // Places returns the namespaces that have permissions of their own, sorted, with
 // the whole cluster first.
 func (p *Permissions) Places() []string {

@@ -67,9 +67,7 @@ func (p *Plan) others(out *Permissions) {
 		out.add(request{resource: definitions, verbs: []string{"watch"}, kind: "--watch-crds"})
 	}
 	if p.Reviews {
-		for _, r := range []resource{{"authentication.k8s.io", "tokenreviews"}, {"authorization.k8s.io", "subjectaccessreviews"}} {
-			out.add(request{resource: r, verbs: []string{"create"}, kind: "--auth"})
-		}
+		out.AllowReviews()
 	}
 	if p.ConfigMaps {
 		const why = "--rules-configmaps"

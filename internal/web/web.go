@@ -1,5 +1,5 @@
-// Package web shows people what Kubevitals is doing: a landing page with links
-// and the state of each kind.
+// Package web shows people what Kubevitals is doing: landing pages with links, the
+// state of each kind, and the targets among pods.
 package web
 
 import (
@@ -13,12 +13,13 @@ import (
 	"github.com/kubevitals/kubevitals/internal/store"
 )
 
-//go:embed index.html
+//go:embed *.html
 var files embed.FS
 
-var index = template.Must(template.New("index.html").Funcs(template.FuncMap{
-	"ago": ago,
-}).ParseFS(files, "index.html"))
+// pages are all pages, each a template of its file's name.
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"ago": ago, "size": size, "took": took,
+}).ParseFS(files, "*.html"))
 
 // Page is what the landing page shows.
 type Page struct {
@@ -59,19 +60,22 @@ func (p Page) Series() (n int) {
 
 // Index serves the landing page; page is called for each request.
 func Index(log *slog.Logger, page func() Page) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		var body bytes.Buffer
-		if err := index.Execute(&body, page()); err != nil {
-			log.Error("Rendering the landing page failed", "err", err)
-			http.Error(w, "the page cannot be rendered, see the log", http.StatusInternalServerError)
-			return
-		}
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		_, _ = w.Write(body.Bytes())
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { render(w, log, "index.html", page()) })
+}
+
+// render writes a page. Pages have no scripts, and load nothing.
+func render(w http.ResponseWriter, log *slog.Logger, name string, page any) {
+	var body bytes.Buffer
+	if err := pages.ExecuteTemplate(&body, name, page); err != nil {
+		log.Error("Rendering a page failed", "page", name, "err", err)
+		http.Error(w, "the page cannot be rendered, see the log", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(body.Bytes())
 }
 
 // ago says how long ago a time was.

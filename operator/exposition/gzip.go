@@ -18,6 +18,7 @@ type gzipStream struct {
 	plain   int    // bytes that came to be compressed
 	limit   int    // on runs that are compressed at once
 	pending []*run // not written yet, in order; the goroutines of some are under way
+	spare   []*run
 }
 
 const (
@@ -44,17 +45,17 @@ func newGzipStream(w io.Writer) (*gzipStream, error) {
 func (g *gzipStream) writePlain(p []byte) (next []byte, err error) {
 	g.plain += len(p)
 	if len(p) < storeBelow || g.plain < concurrentFrom || g.limit < 2 {
-		r := newRun()
+		r := g.take()
 		r.deflate(p)
 		return p[:0], g.push(r)
 	}
 	rest := p
 	for len(rest) >= 2*flushAt && err == nil {
-		r := newRun()
+		r := g.take()
 		r.plain = append(r.plain[:0], rest[:flushAt]...)
 		rest, err = rest[flushAt:], g.start(r)
 	}
-	r := newRun()
+	r := g.take()
 	if len(rest) < len(p) {
 		r.plain = append(r.plain[:0], rest...)
 		next = p[:0]
@@ -62,10 +63,26 @@ func (g *gzipStream) writePlain(p []byte) (next []byte, err error) {
 		next, r.plain = r.buffer(), p
 	}
 	if err != nil {
-		r.free()
+		g.free(r)
 		return next, err
 	}
 	return next, g.start(r)
+}
+
+// take returns an empty run.
+func (g *gzipStream) take() *run {
+	if n := len(g.spare); n > 0 {
+		r := g.spare[n-1]
+		g.spare = g.spare[:n-1]
+		return r
+	}
+	return newRun()
+}
+
+// free takes back a run that is done.
+func (g *gzipStream) free(r *run) {
+	r.reset()
+	g.spare = append(g.spare, r)
 }
 
 // start compresses a run on a goroutine of its own, once there is room for one
@@ -73,15 +90,11 @@ func (g *gzipStream) writePlain(p []byte) (next []byte, err error) {
 func (g *gzipStream) start(r *run) error {
 	for len(g.pending) >= g.limit {
 		if err := g.writeFirst(); err != nil {
-			r.free()
+			g.free(r)
 			return err
 		}
 	}
-	r.done = make(chan struct{})
-	go func() {
-		defer close(r.done)
-		r.deflate(r.plain)
-	}()
+	r.start()
 	g.pending = append(g.pending, r)
 	return nil
 }
@@ -109,7 +122,7 @@ func (g *gzipStream) writeFirst() error {
 		g.size += uint32(r.size)
 		_, err = g.w.Write(r.segment)
 	}
-	r.free()
+	g.free(r)
 	if err != nil {
 		g.abandon()
 	}
@@ -120,14 +133,14 @@ func (g *gzipStream) writeFirst() error {
 func (g *gzipStream) abandon() {
 	for _, r := range g.pending {
 		r.wait()
-		r.free()
+		g.free(r)
 	}
 	g.pending = nil
 }
 
 // writeChunk writes a chunk that is compressed already.
 func (g *gzipStream) writeChunk(c Chunk) error {
-	r := newRun()
+	r := g.take()
 	r.segment, r.size, r.crc = c.Deflate, c.Size, c.CRC
 	return g.push(r)
 }
@@ -138,6 +151,10 @@ func (g *gzipStream) close(err error) error {
 		err = g.writeFirst()
 	}
 	g.abandon()
+	for _, r := range g.spare {
+		spaces.Put(r.space)
+	}
+	g.spare = nil
 	if err != nil {
 		return err
 	}

@@ -8,15 +8,24 @@ import (
 	"sync"
 )
 
-// run is a run of plain bytes on its way into a [gzipStream].
+// run is a run of plain bytes on its way into a [gzipStream], or a segment.
 type run struct {
-	plain   []byte       // a buffer of the run's own
-	out     bytes.Buffer // where it is compressed to
-	segment []byte       // what is written: in out, or of a chunk
-	size    int          // of the plain bytes
-	crc     uint32       // of the plain bytes
+	*space
+	segment []byte // what is written: in out, or of a chunk
+	size    int    // of the plain bytes
+	crc     uint32 // of the plain bytes
 	err     error
-	done    chan struct{} // closed when it is compressed; nil if no goroutine does that
+
+	busy bool          // a goroutine compresses it
+	done chan struct{} // gets a value when that has ended
+	work func()        // what the goroutine runs
+}
+
+// space is the memory of a run. A channel must not be in a pool: those of
+// package synctest belong to one test.
+type space struct {
+	plain []byte
+	out   bytes.Buffer
 }
 
 // Below this size plain bytes are stored: a compressor costs more to reset than
@@ -29,7 +38,7 @@ const maxStored = 65535
 const maxPooled = 4 * flushAt
 
 var (
-	runs      = sync.Pool{New: func() any { return new(run) }}
+	spaces    = sync.Pool{New: func() any { return new(space) }}
 	deflaters = sync.Pool{New: func() any {
 		w, err := flate.NewWriter(nil, flate.BestSpeed)
 		if err != nil {
@@ -39,7 +48,14 @@ var (
 	}}
 )
 
-func newRun() *run { return runs.Get().(*run) }
+func newRun() *run {
+	r := &run{space: spaces.Get().(*space), done: make(chan struct{}, 1)}
+	r.work = func() {
+		r.deflate(r.plain)
+		r.done <- struct{}{}
+	}
+	return r
+}
 
 // buffer returns the run's own buffer, which is never nil.
 func (r *run) buffer() []byte {
@@ -49,32 +65,37 @@ func (r *run) buffer() []byte {
 	return r.plain[:0]
 }
 
-// free lets the run be used again. It must be done.
-func (r *run) free() {
+// reset makes the run empty. It must be done.
+func (r *run) reset() {
 	if cap(r.plain) > maxPooled || r.out.Cap() > maxPooled {
-		return
+		r.space = new(space)
 	}
 	r.out.Reset()
-	r.plain, r.segment, r.err, r.done = r.plain[:0], nil, nil, nil
-	runs.Put(r)
+	r.plain, r.segment, r.err = r.plain[:0], nil, nil
+}
+
+// start compresses the run's own bytes on a goroutine.
+func (r *run) start() {
+	r.busy = true
+	go r.work()
 }
 
 func (r *run) wait() {
-	if r.done != nil {
+	if r.busy {
 		<-r.done
+		r.busy = false
 	}
 }
 
 func (r *run) isDone() bool {
-	if r.done == nil {
-		return true
+	if r.busy {
+		select {
+		case <-r.done:
+			r.busy = false
+		default:
+		}
 	}
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
+	return !r.busy
 }
 
 // deflate compresses p, or stores it if it is short.

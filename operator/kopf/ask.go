@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -34,9 +32,6 @@ func (r report) families() []metric.Family {
 	if r.up {
 		up = 1
 	}
-	one := func(d metric.Desc, v float64) metric.Family {
-		return metric.Family{Desc: d, Samples: []metric.Sample{{Value: v}}}
-	}
 	return []metric.Family{ // by name
 		one(durationDesc, r.duration.Seconds()),
 		one(statusDesc, float64(r.status)),
@@ -59,9 +54,7 @@ func (s *Source) ask(ctx context.Context) ([]metric.Family, error) {
 	if err != nil {
 		err = s.wrap(err)
 	}
-	families = append(families, r.families()...)
-	slices.SortFunc(families, func(a, b metric.Family) int { return strings.Compare(a.Name, b.Name) })
-	return families, err
+	return withFamilies(families, r.families()...), err
 }
 
 // probes sends one request and decodes its answer.
@@ -81,19 +74,12 @@ func (s *Source) probes(ctx context.Context, r *report) (map[string]any, error) 
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, s.maxBody+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the body: %w", s.requestError(ctx, err))
-	case int64(len(body)) > s.maxBody:
-		return nil, fmt.Errorf("the body has more than %d bytes: return less, or raise MaxBody", s.maxBody)
-	}
-	v, err := decode(string(body))
 	if err != nil {
-		return nil, fmt.Errorf("the body, of the type %.60q, is not JSON: %w", resp.Header.Get("Content-Type"), err)
+		return nil, fmt.Errorf("reading the body: %w", s.requestError(ctx, err))
 	}
-	probes, ok := v.(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("the body is %s, not an object of probes: is this a kopf liveness endpoint?", kindOf(v))
+	probes, err := s.decode(body)
+	if err != nil {
+		return nil, fmt.Errorf("the body, of the type %.60q, %w", resp.Header.Get("Content-Type"), err)
 	}
 	return probes, nil
 }

@@ -7,6 +7,8 @@
 //
 //	s, err := kopf.New(kopf.Options{URL: "http://localhost:8080/healthz"})
 //
+// Who fetches the answers in another way gives them to [Parse].
+//
 // # What the operator has to do
 //
 //	@kopf.on.probe(id="queue", errors=kopf.ErrorsMode.IGNORED)

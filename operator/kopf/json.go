@@ -43,33 +43,56 @@ var word = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*"?|-?Infinity|NaN|[-+.0-9eE]+
 // and map[string]any. As in Python, the last one of equal keys counts. Of text
 // that is not Unicode (invalid UTF-8, half a surrogate pair) each piece becomes
 // U+FFFD.
+// Errors of the syntax say at which byte of the body they are.
 func decode(body string) (any, error) {
-	body = word.ReplaceAllStringFunc(body, func(s string) string {
-		if replacement, ok := toJSON[s]; ok {
-			return replacement
-		}
-		return s
-	})
-	d := json.NewDecoder(strings.NewReader(body))
+	d := json.NewDecoder(strings.NewReader(word.ReplaceAllStringFunc(body, replace)))
 	d.UseNumber()
 	var v any
 	err := d.Decode(&v)
 	if err == nil {
+		end := int(d.InputOffset())
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			return nil, errors.New("something follows after the end")
+			return nil, fmt.Errorf("something follows after the end, %s", place(body, end))
 		}
 		return restore(v, 0)
 	}
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		near := max(0, min(int(syntax.Offset), len(body))-20)
-		return nil, fmt.Errorf("%w, near %.40q", err, body[near:])
+		return nil, fmt.Errorf("%w, %s", err, place(body, int(syntax.Offset)))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("%w after %d bytes", err, len(body))
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("it is empty")
 	default:
 		return nil, err
 	}
+}
+
+// replace returns what the standard decoder reads instead of a word.
+func replace(s string) string {
+	if replacement, ok := toJSON[s]; ok {
+		return replacement
+	}
+	return s
+}
+
+// place says where in a body is what the decoder has found when it had read so
+// many bytes of what it was given.
+func place(body string, offset int) string {
+	longer := 0 // by replacements before
+	for end := 0; ; {
+		w := word.FindStringIndex(body[end:])
+		if w == nil || end+w[0]+longer >= offset {
+			break
+		}
+		text := body[end+w[0] : end+w[1]]
+		longer += len(replace(text)) - len(text)
+		end += w[1]
+	}
+	at := max(0, min(offset-longer, len(body)))
+	near := body[max(0, at-20):]
+	return fmt.Sprintf("at byte %d, near %q", at, near[:min(40, len(near))])
 }
 
 // restore turns the numbers of the standard decoder into ours, in place. v is

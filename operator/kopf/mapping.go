@@ -16,7 +16,7 @@ var (
 
 // mapping turns the probes of one answer into samples.
 type mapping struct {
-	*Source
+	*reader
 	*builder
 	taken map[string]bool // paths of values that rules have taken, from the probe on
 }
@@ -25,11 +25,11 @@ type mapping struct {
 // out, and is in the error. Rules come first and envelopes before what has no
 // type, so that of two types of one family, and of too many samples, it is
 // always the same that stays.
-func (s *Source) families(probes map[string]any) ([]metric.Family, error) {
-	m := mapping{s, &builder{most: s.maxValues, families: make(map[string]*building)}, make(map[string]bool)}
-	for i := range s.rules {
-		if v, ok := probes[s.rules[i].probe]; ok {
-			m.rule(&s.rules[i], v)
+func (r *reader) families(probes map[string]any) ([]metric.Family, error) {
+	m := mapping{r, &builder{most: r.maxValues, families: make(map[string]*building)}, make(map[string]bool)}
+	for i := range r.rules {
+		if v, ok := probes[r.rules[i].probe]; ok {
+			m.rule(&r.rules[i], v)
 		}
 	}
 	ids := sortedKeys(probes)

@@ -52,16 +52,11 @@ type Options struct {
 // Source reads the probes of one kopf operator. It is safe for concurrent use.
 // Its zero value is of no use: call [New].
 type Source struct {
+	reader
 	url         *url.URL
 	client      http.Client
 	timeout     time.Duration
 	minInterval time.Duration
-	maxBody     int64
-	maxItems    int
-	maxValues   int
-	info        []path
-	timestamps  []path
-	rules       []rule
 
 	mu   sync.Mutex
 	last *call // guarded by mu; nil before the first
@@ -84,9 +79,6 @@ func New(o Options) (*Source, error) {
 	s := &Source{
 		timeout:     orDefault(o.Timeout, 3*time.Second),
 		minInterval: orDefault(o.MinInterval, 10*time.Second),
-		maxBody:     orDefault(o.MaxBody, 1<<20),
-		maxItems:    orDefault(o.MaxItems, 100),
-		maxValues:   orDefault(o.MaxValues, 10_000),
 	}
 	if o.Client != nil {
 		s.client = *o.Client
@@ -94,35 +86,15 @@ func New(o Options) (*Source, error) {
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 	var errs []error
-	if s.timeout < 0 || s.maxBody < 0 || s.maxItems < 0 || s.maxValues < 0 {
-		errs = append(errs, errors.New("kopf: Timeout, MaxBody, MaxItems and MaxValues must not be negative"))
+	if s.timeout < 0 {
+		errs = append(errs, errors.New("kopf: Timeout must not be negative"))
 	}
 	var err error
 	if s.url, err = parseURL(o.URL); err != nil {
 		errs = append(errs, fmt.Errorf("kopf: URL must be like http://host:port/path: %w", err))
 	}
-	patterns := func(option string, texts []string) (paths []path) {
-		for _, text := range texts {
-			p, err := parsePattern(text)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("kopf: %s: path %q: %w", option, text, err))
-			}
-			paths = append(paths, p)
-		}
-		return paths
-	}
-	s.info = patterns("Info", o.Info)
-	s.timestamps = patterns("Timestamps", o.Timestamps)
-	for i, r := range o.Rules {
-		compiled, err := compileRule(i+1, r)
-		if err == nil {
-			err = sameType(compiled, s.rules)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("kopf: %w", err))
-			continue
-		}
-		s.rules = append(s.rules, compiled)
+	if s.reader, err = newReader(o); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -152,15 +124,6 @@ func parseURL(s string) (*url.URL, error) {
 		return nil, errors.New("there is no host")
 	}
 	return u, nil
-}
-
-// sameType reports that an earlier rule gives the family another type.
-func sameType(r rule, earlier []rule) error {
-	i := slices.IndexFunc(earlier, func(e rule) bool { return e.desc.Name == r.desc.Name })
-	if i >= 0 && earlier[i].desc.Type != r.desc.Type {
-		return fmt.Errorf("%s: its type is %s, but %s says %s", r.place, r.desc.Type, earlier[i].place, earlier[i].desc.Type)
-	}
-	return nil
 }
 
 // Families returns what the probes have returned. When it cannot, it returns an

@@ -40,7 +40,9 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	if n := c.Stats().Connections; n != pods {
+	// net/http gives a connection up if the goroutine that wrote the request does
+	// not get to say so for 50 ms, which happens on a busy machine.
+	if n := c.Stats().Connections; n < pods || n > pods+pods/50 {
 		t.Errorf("%d connections for %d pods, %d times each", n, pods, rounds)
 	}
 }

@@ -21,8 +21,8 @@ var errBudget = errors.New("no memory left for bodies")
 // is kept.
 //
 // Nobody waits for memory in a way that could keep all from going on: those who
-// wait hold together at most a quarter of the budget, and one body needs at most
-// half of it. So when all others have finished, failed or been released, the
+// wait hold together at most a quarter of the budget, and none of them waits for
+// much more than a third. So when all others have finished, failed or been released, the
 // first who waits gets what it waits for.
 type memory struct {
 	budget int64

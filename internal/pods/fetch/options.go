@@ -20,8 +20,8 @@ type Options struct {
 	Ratio int64
 	// Budget is how many bytes there may be of bodies, those that are being read
 	// and those that are not released yet. Memory that is kept for later bodies
-	// is inside it too, but yields. 0 is 512 MiB. It must be at least twice
-	// BodyLimit and WireLimit together.
+	// is inside it too, but yields. 0 is 512 MiB. The least is WireLimit and three
+	// times BodyLimit: that is one body while it is put together.
 	Budget int64
 	// Concurrency is how many requests are sent at once. 0 is 64.
 	Concurrency int
@@ -102,7 +102,7 @@ func (o *Options) check() error {
 	if o.BodyLimit > 1<<31-1 || o.WireLimit > 1<<31-1 {
 		return fmt.Errorf("fetch options: BodyLimit %d and WireLimit %d must be below 2 GiB", o.BodyLimit, o.WireLimit)
 	}
-	if least := 2 * (o.BodyLimit + o.WireLimit); o.Budget < least {
+	if least := 3*o.BodyLimit + o.WireLimit; o.Budget < least {
 		return fmt.Errorf("fetch options: Budget %d is too small for one body: raise it to %d, or lower BodyLimit or WireLimit", o.Budget, least)
 	}
 	if o.InFlight < o.Concurrency {

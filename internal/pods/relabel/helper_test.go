@@ -2,7 +2,6 @@ package relabel_test
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 
 	"github.com/prometheus/common/expfmt"
@@ -14,47 +13,12 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// scanned makes an exposition of a tidy body by hand: each family has a TYPE
-// line or is that of one name.
-func scanned(body string, format exposition.Format) *scan.Exposition {
-	x := &scan.Exposition{Format: format, Body: []byte(body)}
-	index := make(map[string]int32)
-	family := func(name string) *scan.Family {
-		i, ok := index[name]
-		if !ok {
-			i = int32(len(x.Families))
-			index[name] = i
-			x.Families = append(x.Families, scan.Family{Name: []byte(name)})
-		}
-		return &x.Families[i]
-	}
-	at, current := uint32(0), ""
-	for text := range strings.Lines(body) {
-		start := at
-		at += uint32(len(text))
-		fields := strings.SplitN(strings.TrimSpace(text), " ", 4)
-		switch {
-		case len(fields) == 4 && fields[0] == "#":
-			switch fields[1] {
-			case "HELP":
-				current = fields[2]
-				family(current).Help = []byte(fields[3])
-			case "TYPE":
-				current = fields[2]
-				family(current).Type, _ = metric.ParseType(fields[3])
-			case "UNIT":
-				family(current).Unit = []byte(fields[3])
-			}
-		case text[0] == '#', strings.TrimSpace(text) == "":
-		default:
-			name := text[:strings.IndexAny(text, "{ ")]
-			if strings.HasPrefix(name, strings.TrimSuffix(current, "_total")) && current != "" {
-				name = current
-			}
-			family(name)
-			x.Extents = append(x.Extents, scan.Extent{Family: index[name], Samples: 1, Start: start, End: at})
-			x.Samples++
-		}
+// scanned returns a body that must be valid.
+func scanned(t *testing.T, body string, format exposition.Format) *scan.Exposition {
+	t.Helper()
+	x := &scan.Exposition{Format: format}
+	if err := x.Scan([]byte(body), scan.Options{}); err != nil {
+		t.Fatalf("%v:\n%s", err, body)
 	}
 	return x
 }
@@ -67,7 +31,10 @@ func apply(t *testing.T, r relabel.Relabeler, rules, body string, format exposit
 		t.Fatal(err)
 	}
 	r.Configs = configs
-	x := scanned(body, format)
+	if format == exposition.OpenMetrics {
+		body += "# EOF\n"
+	}
+	x := scanned(t, body, format)
 	got, err := r.Apply(x, metric.Labels(target...))
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +47,9 @@ func apply(t *testing.T, r relabel.Relabeler, rules, body string, format exposit
 	}
 	if string(x.Body) != body {
 		t.Error("the body it was given has changed")
+	}
+	if again := scanned(t, string(got.Body), format); again.Samples != got.Samples {
+		t.Errorf("%d samples are scanned, not %d", again.Samples, got.Samples)
 	}
 	if format == exposition.Text {
 		p := expfmt.NewTextParser(model.UTF8Validation)

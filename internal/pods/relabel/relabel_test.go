@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	prometheus "github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/kubevitals/kubevitals/internal/pods/relabel"
 	"github.com/kubevitals/kubevitals/internal/pods/scan"
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 const body = `# HELP http_requests_total Requests\nby "code".
@@ -128,10 +130,10 @@ h_sum 0.5
 			strings.NewReplacer("bucket%s 1", `bucket{le="1"} 1`, "bucket%s 2", `bucket{le="+Inf"} 2`, "h_sum 0.5", "h_sum{x=\"1\"} 7\nh_sum 0.5").Replace(split), exposition.Text},
 		{"a gauge beside a counter since when", "", "# TYPE a_created gauge\na_created 5\n# TYPE a_total counter\na_total 1\n",
 			"# TYPE a_created gauge\na_created 5\n# TYPE a_total counter\na_total 1\n", exposition.Text},
-		{"a counter without _total", rename("a_total", "b"), "# TYPE a_total counter\na_total 1 # {t=\"x\"} 1 2.5\n", "# TYPE b unknown\nb 1 # {t=\"x\"} 1 2.5\n# EOF\n", exposition.OpenMetrics},
-		{"a counter since when", rename("a_(.*)", "b_$1"), "# TYPE a_total counter\na_total 1\na_created 5.5\n", "# TYPE b counter\nb_total 1\nb_created 5.5\n# EOF\n", exposition.OpenMetrics},
-		{"a counter since when becomes another", rename("a_created", "b"), "# TYPE a_total counter\na_total 1\na_created 5.5\n", "# TYPE a counter\na_total 1\n# TYPE b unknown\nb 5.5\n# EOF\n", exposition.OpenMetrics},
-		{"a counter whose name in metadata is taken", rename("b", "a"), "# TYPE b gauge\nb 3\n# TYPE a_total counter\na_total 1\na_created 5.5\n",
+		{"a counter without _total", rename("a_total", "b"), "# TYPE a counter\na_total 1 # {t=\"x\"} 1 2.5\n", "# TYPE b unknown\nb 1 # {t=\"x\"} 1 2.5\n# EOF\n", exposition.OpenMetrics},
+		{"a counter since when", rename("a_(.*)", "b_$1"), "# TYPE a counter\na_total 1\na_created 5.5\n", "# TYPE b counter\nb_total 1\nb_created 5.5\n# EOF\n", exposition.OpenMetrics},
+		{"a counter since when becomes another", rename("a_created", "b"), "# TYPE a counter\na_total 1\na_created 5.5\n", "# TYPE a counter\na_total 1\n# TYPE b unknown\nb 5.5\n# EOF\n", exposition.OpenMetrics},
+		{"a counter whose name in metadata is taken", rename("b", "a"), "# TYPE b gauge\nb 3\n# TYPE a counter\na_total 1\na_created 5.5\n",
 			"# TYPE a gauge\na 3\n# TYPE a_created unknown\na_created 5.5\n# TYPE a_total unknown\na_total 1\n# EOF\n", exposition.OpenMetrics},
 		{"a unit", rename("a_seconds", "b"), "# TYPE a_seconds gauge\n# UNIT a_seconds seconds\na_seconds 1\n# TYPE c_seconds gauge\n# UNIT c_seconds seconds\nc_seconds 1\n",
 			"# TYPE b gauge\nb 1\n# TYPE c_seconds gauge\n# UNIT c_seconds seconds\nc_seconds 1\n# EOF\n", exposition.OpenMetrics},
@@ -169,7 +171,13 @@ func TestInvalidSamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := relabel.Relabeler{Configs: configs}
-			got, err := r.Apply(scanned("ok 1\n"+c.sample+"\n", exposition.Text), nil)
+			// By hand, as the scanner does not let all of them through.
+			x := &scan.Exposition{
+				Body:     []byte("ok 1\n" + c.sample + "\n"),
+				Families: []scan.Family{{Name: []byte("ok")}, {Name: []byte("a")}},
+				Extents:  []scan.Extent{{Family: 0, Samples: 1, End: 5}, {Family: 1, Samples: 1, Start: 5, End: uint32(6 + len(c.sample))}},
+			}
+			got, err := r.Apply(x, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +210,7 @@ func TestFilterOfFamilies(t *testing.T) {
 
 func TestUnusable(t *testing.T) {
 	r := relabel.Relabeler{MaxBytes: 100}
-	if _, err := r.Apply(scanned(body, exposition.Text), nil); !errors.Is(err, relabel.ErrTooLarge) {
+	if _, err := r.Apply(scanned(t, body, exposition.Text), nil); !errors.Is(err, relabel.ErrTooLarge) {
 		t.Errorf("a large body: %v", err)
 	}
 	if _, err := r.Apply(&scan.Exposition{Format: exposition.Protobuf}, nil); err == nil {
@@ -214,4 +222,52 @@ func TestUnusable(t *testing.T) {
 			t.Errorf("%+v is accepted", e)
 		}
 	}
+}
+
+// FuzzApply checks that what can be scanned can be after relabelling, and has as
+// many samples.
+func FuzzApply(f *testing.F) {
+	f.Add(body, true, uint8(0))
+	f.Add("# TYPE a counter\na_total{b=\"c\"} 1 2.5 # {d=\"e\"} 1\na_created 5\n# EOF\n", false, uint8(1))
+	f.Add("{\"a.b\",\"c\"=\"\\n\"} 1\n# HELP a.b x\n", true, uint8(2))
+	f.Add("h_sum 1\n# TYPE h histogram\nh_bucket{le=\"1\",} 1 \r\nh_count 1\n# TYPE h_sum gauge\nh_sum 2\n", true, uint8(3))
+	var rules [][]*prometheus.Config
+	for _, text := range []string{
+		``,
+		`[{source_labels: [__name__], target_label: __name__, replacement: "my_$1"}]`,
+		`[{regex: "le|quantile|a", action: labeldrop}, {regex: "(.)", replacement: "x_$1", action: labelmap}]`,
+		`[{source_labels: [__name__], regex: ".*_(.*)", target_label: __name__, replacement: "h_$1"}]`,
+		`[{source_labels: [__name__], regex: "(.*)_.*", target_label: __name__}, {target_label: pod, replacement: ""}]`,
+	} {
+		configs, err := relabel.ParseConfigs([]byte(text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		rules = append(rules, configs)
+	}
+	f.Fuzz(func(t *testing.T, body string, isText bool, rule uint8) {
+		format := exposition.OpenMetrics
+		if isText {
+			format = exposition.Text
+		}
+		x := &scan.Exposition{Format: format}
+		if x.Scan([]byte(body), scan.Options{}) != nil {
+			return
+		}
+		r := relabel.Relabeler{Configs: rules[int(rule)%len(rules)]}
+		got, err := r.Apply(x, metric.Labels("pod", "p", "zone", "z"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := x.Samples - x.Duplicates; got.Samples+got.Dropped+got.Invalid != n {
+			t.Errorf("%d samples, %d dropped, %d invalid, of %d", got.Samples, got.Dropped, got.Invalid, n)
+		}
+		again := &scan.Exposition{Format: format}
+		if err := again.Scan(got.Body, scan.Options{}); err != nil {
+			t.Fatalf("%q is relabelled to %q: %v", body, got.Body, err)
+		}
+		if again.Samples != got.Samples {
+			t.Errorf("%q is relabelled to %q: %d samples, not %d", body, got.Body, again.Samples, got.Samples)
+		}
+	})
 }

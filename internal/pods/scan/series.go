@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +21,12 @@ type series struct {
 	// exemplar says that these are the labels of an exemplar.
 	exemplar bool
 
+	// raw says that values have no escapes, as in protobuf.
+	raw bool
+	// extra says that there is a label besides labels: the bound of a bucket, or
+	// a quantile.
+	extra bool
+
 	name   []byte // without quotes and escapes
 	labels []label
 	// nameEnd is where the name ends if it is not in quotes.
@@ -30,7 +37,7 @@ type series struct {
 
 func (s *series) reset() {
 	s.name, s.labels, s.flags, s.nameEnd = nil, s.labels[:0], 0, 0
-	s.exemplar = false
+	s.exemplar, s.raw, s.extra = false, false, false
 }
 
 // read reads the series that starts at i, and returns where it ends.
@@ -214,6 +221,11 @@ func (s *series) checkLimits(b []byte, opts *Options) error {
 	if err := l.add(len("__name__"), len(s.name)); err != nil {
 		return err
 	}
+	if s.extra {
+		if err := l.add(len("le"), 1); err != nil {
+			return err
+		}
+	}
 	for i := range s.labels {
 		if err := l.add(len(s.labels[i].name), s.valueLen(b, i)); err != nil {
 			return err
@@ -225,7 +237,7 @@ func (s *series) checkLimits(b []byte, opts *Options) error {
 // valueLen is the length of the value of a label without its escapes.
 func (s *series) valueLen(b []byte, i int) int {
 	value := b[s.labels[i].value:s.labels[i].end]
-	if !slices.Contains(value, '\\') {
+	if s.raw || !slices.Contains(value, '\\') {
 		return len(value)
 	}
 	return len(unescape(value))
@@ -264,8 +276,8 @@ func isReserved(name []byte, reserved []string) bool {
 	return false
 }
 
-// validName says whether a metric or label in protobuf may have a name.
-func validName(name []byte) bool { return len(name) > 0 && utf8.Valid(name) }
+// validText says whether a name or value in protobuf is as it can be in text.
+func validText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
 
 // legacy says whether a name needs no quotes.
 func legacy(name []byte, start, further uint8) bool {

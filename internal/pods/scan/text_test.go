@@ -149,4 +149,3 @@ func TestTextRefused(t *testing.T) {
 	}...)
 	checkRefused(t, exposition.Text, cases)
 }
-

@@ -86,6 +86,8 @@ type Options struct {
 	PodLabel, NamespaceLabel string
 	// Labels are further ones.
 	Labels []LabelSource
+	// KeepPodLabels gives targets the labels of their pod.
+	KeepPodLabels bool
 	// Family is the address that is taken of a pod with several. A pod without
 	// one of that family is asked at the one it has.
 	Family Family

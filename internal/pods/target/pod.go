@@ -36,6 +36,9 @@ func (o *Options) of(pod *corev1.Pod) []candidate {
 			SampleLimit: w.samples, BodySizeLimit: w.bytes, Timeout: w.timeout,
 			Problem: e.problem, Detail: e.detail,
 		}, identity: identity(pod), text: e.text, created: pod.CreationTimestamp.Unix(), fading: pod.DeletionTimestamp != nil || !ready(pod)}
+		if o.KeepPodLabels {
+			t.PodLabels = pod.Labels
+		}
 		t.ID = t.identity + "/" + strconv.Itoa(int(t.Port)) + t.Path
 		if e.port == 0 {
 			t.ID = t.identity + "/0/" + e.text

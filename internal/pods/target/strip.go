@@ -1,6 +1,7 @@
 package target
 
 import (
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,6 +52,9 @@ func (o *Options) stripMeta(pod, out *corev1.Pod) {
 		AnnotationFormat, AnnotationSampleLimit, AnnotationBodySizeLimit, AnnotationScrapeTimeout,
 	} {
 		keep(out.Annotations, pod.Annotations, key)
+	}
+	if o.KeepPodLabels {
+		out.Labels = maps.Clone(pod.Labels)
 	}
 	for _, l := range o.Labels {
 		if key, ok := strings.CutPrefix(l.From, "annotation:"); ok {

@@ -95,6 +95,9 @@ type Target struct {
 	// namespace first, then what tells the targets of one pod apart, then those
 	// that were configured. No name occurs twice, no value is empty.
 	Labels []metric.Label
+	// PodLabels are the labels of the pod, if Options.KeepPodLabels asks for them.
+	// They are shared, and not changed.
+	PodLabels map[string]string
 	// Problem says why the target is not scraped; empty if it is. It is one of
 	// [Problems].
 	Problem string

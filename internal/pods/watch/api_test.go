@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -216,7 +215,7 @@ func (a *api) watch(w http.ResponseWriter, r *http.Request, s scope, from int, t
 		json.NewEncoder(w).Encode(map[string]any{"type": kind, "object": o})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
+	w.WriteHeader(http.StatusOK)
 	a.mu.Lock()
 	cut, gone := a.cut, from < a.oldest && !initial
 	a.mu.Unlock()
@@ -327,7 +326,7 @@ func start(t *testing.T, a *api, o Options) *Watcher {
 func newWatcher(t *testing.T, a *api, o Options) *Watcher {
 	t.Helper()
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	w, err := New(&rest.Config{Host: a.URL}, o)
 	if err != nil {

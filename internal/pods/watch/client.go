@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http/httptrace"
-	"sync/atomic"
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +52,10 @@ func (f *feed) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, 
 	return out, err
 }
 
+// noAnswer is what client-go makes of a connection that breaks instead of an
+// answer: a watch without events.
+var noAnswer = reflect.TypeOf(watch.NewEmptyWatch())
+
 // watch asks for changes. The request is over well before what is known counts as
 // too old, so that a server without bookmarks gives a sign of life in time; and
 // also if the server does not end it.
@@ -61,13 +64,9 @@ func (f *feed) watch(ctx context.Context, o metav1.ListOptions) (watch.Interface
 	seconds := int64(period / time.Second)
 	o.TimeoutSeconds, o.Watch = &seconds, true
 
-	var answered atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
-	bounded, cancel := context.WithTimeout(traced, period+30*time.Second)
+	bounded, cancel := context.WithTimeout(ctx, period+30*time.Second)
 	events, err := f.request(&o).Watch(bounded)
-	if err == nil && !answered.Load() {
-		// Of a connection that breaks client-go makes a watch without events.
-		events.Stop()
+	if err == nil && reflect.TypeOf(events) == noAnswer {
 		err = errors.New("the connection broke before the API server answered")
 	}
 	streaming := o.SendInitialEvents != nil
@@ -87,11 +86,12 @@ func (f *feed) watch(ctx context.Context, o metav1.ListOptions) (watch.Interface
 	return nil, err
 }
 
-// request makes a request about what the feed is about.
+// request makes a request about what the feed is about. It is not repeated: run
+// does that, and a failure is to be known at once.
 func (f *feed) request(o *metav1.ListOptions) *rest.Request {
 	o.LabelSelector, o.FieldSelector = f.labels, f.fields
 	return f.client.Get().NamespaceIfScoped(f.namespace, f.namespace != "").Resource(f.resource).
-		VersionedParams(o, metav1.ParameterCodec)
+		VersionedParams(o, metav1.ParameterCodec).MaxRetries(0)
 }
 
 // bound is a watch whose request ends with it.

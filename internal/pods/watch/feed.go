@@ -77,7 +77,7 @@ func (f *feed) run(ctx context.Context) {
 }
 
 func (f *feed) backoff() *wait.Backoff {
-	return &wait.Backoff{Duration: f.watcher.retry, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 10 * time.Second}
+	return &wait.Backoff{Duration: f.watcher.retry, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 20 * f.watcher.retry}
 }
 
 // state returns how the feed is.

@@ -119,6 +119,7 @@ func TestRegression17OwnPod(t *testing.T) {
 // TestRegression23APIServer is not ready while the API server refuses or is away
 // at the beginning, keeps what is known later, and says so when that is old.
 func TestRegression23APIServer(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, a *api) {
 		a.put(pod("a", "p", "10.0.0.1"))
 		a.setDeny(func(string, string) int { return 403 })
@@ -179,9 +180,11 @@ func TestWatchIsRefused(t *testing.T) {
 // TestQuietServer has no events and no bookmarks: watches that end in time keep
 // what is known from counting as old.
 func TestQuietServer(t *testing.T) {
+	t.Parallel()
+	const stale = 4 * time.Second
 	a := newAPI(t)
 	a.put(pod("a", "p", "10.0.0.1"))
-	w := start(t, a, Options{StaleAfter: 2500 * time.Millisecond})
+	w := start(t, a, Options{StaleAfter: stale})
 	expect(t, w, "a/p=10.0.0.1:80")
 	first := w.LastContact()
 	eventually(t, func() (string, bool) {
@@ -189,7 +192,7 @@ func TestQuietServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := w.LastContact()
-		return at.String(), at.Sub(first) > 2500*time.Millisecond
+		return at.String(), at.Sub(first) > stale
 	})
 }
 

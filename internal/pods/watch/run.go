@@ -56,7 +56,7 @@ func (w *Watcher) rebuild() (next time.Time) {
 	complete := w.synced()
 	var pods []*corev1.Pod
 	for _, f := range w.pods {
-		for _, obj := range f.Store.List() {
+		for _, obj := range f.List() {
 			pod, ok := obj.(*corev1.Pod)
 			if !ok || !w.selects(pod.Namespace) {
 				continue

@@ -177,6 +177,7 @@ func TestNamespacesAreRefused(t *testing.T) {
 
 // TestGracePeriodEnds drops a pod when its grace period is over, without an event.
 func TestGracePeriodEnds(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.put(pod("a", "stays", "10.0.0.1"))
 	// The API has whole seconds.

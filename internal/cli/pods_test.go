@@ -1,0 +1,188 @@
+package cli_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kubevitals/kubevitals/internal/cli"
+)
+
+// withoutEnvironment takes away what the command pods could find in it.
+func withoutEnvironment(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"POD_LABEL_SELECTOR", "SCRAPE_TIMEOUT", "PORT", "KUBECONFIG", "HOME", "KUBERNETES_SERVICE_HOST"} {
+		t.Setenv(name, "")
+	}
+}
+
+// TestPodsConfigurationErrors checks that what is wrong ends the command with
+// code 1 and says what, where and what to do.
+func TestPodsConfigurationErrors(t *testing.T) {
+	withoutEnvironment(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, dir, "empty", "")
+	write(t, dir, "relabel.yaml", "- {action: labeldrop, regex: x}\n- {action: nothing}\n")
+	write(t, dir, "tokenless.yaml", "- {namespaces: [a], bearerTokenFile: missing}\n")
+	write(t, dir, "says-nothing.yaml", "- {namespaces: [a]}\n")
+	write(t, dir, "typo.yaml", "- {namespace: [a]}\n")
+	write(t, dir, "selector.yaml", "- {selector: 'a in (', bearerTokenFile: empty}\n")
+	write(t, dir, "half.yaml", "- {tls: {cert: empty}}\n")
+	write(t, dir, "ca.yaml", "- {tls: {ca: empty}}\n")
+	f := func(want string, args ...string) {
+		t.Helper()
+		r := run(t, nil, append([]string{"pods", "--listen", "127.0.0.1:0"}, args...)...)
+		if r.code != 1 || r.out != "" || !strings.Contains(r.stderr, want) {
+			t.Errorf("pods %q: code %d, stderr\n%s\nwant %q", args, r.code, r.stderr, want)
+		}
+	}
+	g := func(want string, args ...string) {
+		t.Helper()
+		f(want, append(args, "--selector=app=web")...)
+	}
+	f("there is no label selector: say which pods to scrape, by --selector or the environment variable POD_LABEL_SELECTOR, such as app=web")
+	f("--selector is set to nothing", "--selector=")
+	f(`--selector "app in (a": unable to parse requirement`, "--selector=app in (a")
+	g(`--timeout "0s": expected a time that is more than 0`, "--timeout=0s")
+	g(`--timeout "-5s": expected a time that is more than 0`, "--timeout=-5s")
+	g(`invalid argument "9" for "--timeout" flag`, "--timeout=9")
+	g(`--namespaces: "A": `, "--namespaces=A")
+	g("--namespaces is set to nothing", "--namespaces=")
+	g("--own-namespace: this does not run in a pod with a ServiceAccount", "--own-namespace")
+	g(`--namespace-selector "=": `, "--namespace-selector==")
+	g("--namespace-selector is set to nothing", "--namespace-selector=")
+	g(`--field-selector "x": `, "--field-selector=x")
+	g(`--node-name "$(NODE_NAME)": this is no name of a node`, "--node-name=$(NODE_NAME)")
+	g(`--node-name "": this is no name of a node`, "--node-name=")
+	g(`--pod-cidr "10.0.0.0": write an address and a length, such as 10.244.0.0/16`, "--pod-cidr=10.0.0.0")
+	g(`--shard "1": write INDEX/COUNT`, "--shard=1")
+	g("--shard 3/3: index 3 is none of 3, which count from 0", "--shard=3/3")
+	g("shard 0 of 20000: ", "--shard=0/20000")
+	g(`--ip-family "ipv5": expected ipv4 or ipv6`, "--ip-family=ipv5")
+	g(`--host-ports "all": expected declared, any or none`, "--host-ports=all")
+	g("--reserved-ports 70000: expected ports", "--reserved-ports=70000")
+	g(`--path-allow "(": `, "--path-allow=(")
+	g(`--terminating "no": expected grace, scrape or drop`, "--terminating=no")
+	g("--stale-after 0s: expected a time that is more than 0", "--stale-after=0s")
+	g(`--target-label: target label "team": write NAME=SOURCE`, "--target-label=team")
+	g(`--target-label: target label "le"`, "--target-label=le=node")
+	g(`target label "k8s_namespace" is there twice`, "--pod-name-label=k8s_namespace")
+	g("--pod-name-label is set to nothing", "--pod-name-label=")
+	g("--target-limit -1: expected a number", "--target-limit=-1")
+	g("--sample-limit -1: expected a number, or 0 for no limit", "--sample-limit=-1")
+	g(`invalid argument "16Q" for "--body-size-limit" flag`, "--body-size-limit=16Q")
+	g("--body-size-limit 2Gi", "--body-size-limit=2Gi")
+	g("--budget 32Mi: expected at least 40Mi", "--budget=32Mi")
+	g("--concurrency 0: expected at least 1", "--concurrency=0")
+	g(`--label-collisions "no": expected rename, honor or drop`, "--label-collisions=no")
+	g(`--invalid-lines "keep": expected fail or drop`, "--invalid-lines=keep")
+	g(`--fallback-format "json": expected text, openmetrics or protobuf`, "--fallback-format=json")
+	g("--deny: one of the families has no name", "--deny=a,,b")
+	g("--metric-relabel-configs: open missing.yaml", "--metric-relabel-configs=missing.yaml")
+	g("--metric-relabel-configs relabel.yaml: relabelling: rule 2 (line 2): ", "--metric-relabel-configs=relabel.yaml")
+	g("--metric-relabel-configs empty: the file has no rules", "--metric-relabel-configs=empty")
+	g(`--aggregate: aggregation "a": expected a family and an operation`, "--aggregate=a")
+	g("--aggregate-by goes with --aggregate", "--aggregate-by=a")
+	g(`--aggregate-by "a b": this is no name of a label`, "--aggregate=a=max", "--aggregate-by=a b")
+	g("--pod-auth: open missing.yaml", "--pod-auth=missing.yaml")
+	g("--pod-auth: tokenless.yaml: entry 1: bearerTokenFile: open missing", "--pod-auth=tokenless.yaml")
+	g("--pod-auth: says-nothing.yaml: entry 1: it says nothing", "--pod-auth=says-nothing.yaml")
+	g("--pod-auth: typo.yaml: expected a list of entries", "--pod-auth=typo.yaml")
+	g("--pod-auth: empty: ", "--pod-auth=empty")
+	g(`--pod-auth: selector.yaml: entry 1: selector "a in (": `, "--pod-auth=selector.yaml")
+	g("--pod-auth: half.yaml: entry 1: tls: cert and key go together", "--pod-auth=half.yaml")
+	g("--pod-auth: ca.yaml: entry 1: tls: ca empty has no certificate in PEM form", "--pod-auth=ca.yaml")
+	g("there is no cluster whose pods could be scraped: give --kubeconfig FILE, set KUBECONFIG, or run in a pod")
+	g("no such file", "--kubeconfig=missing")
+	g("if any flags in the group [listen port] are set none of the others can be", "--port=1")
+	g("unknown flag: --selectors", "--selectors=x")
+	g(`unknown command "x"`, "x")
+}
+
+// TestPodsEnvironment gives wrong values in the environment, and flags that count
+// for more.
+func TestPodsEnvironment(t *testing.T) {
+	withoutEnvironment(t)
+	noCluster := "there is no cluster whose pods could be scraped"
+	f := func(want string, environment map[string]string, args ...string) {
+		t.Helper()
+		for _, name := range []string{"POD_LABEL_SELECTOR", "SCRAPE_TIMEOUT", "PORT"} {
+			t.Setenv(name, environment[name])
+		}
+		for program, args := range map[string][]string{"metrics-proxy": args, "/bin/kubevitals": append([]string{"pods"}, args...)} {
+			var out, stderr bytes.Buffer
+			code := cli.MainAs(program, args, cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &stderr})
+			if code != 1 || !strings.HasPrefix(stderr.String(), filepath.Base(program)+": "+want) {
+				t.Errorf("%s %q with %q: code %d, stderr\n%s\nwant %q", program, args, environment, code, &stderr, want)
+			}
+		}
+	}
+	env := func(values ...string) map[string]string {
+		out := map[string]string{"POD_LABEL_SELECTOR": "app=web"}
+		for i := 1; i < len(values); i += 2 {
+			out[values[i-1]] = values[i]
+		}
+		return out
+	}
+	f(noCluster, env())
+	f("there is no label selector", nil)
+	f(noCluster, nil, "--selector=app=web")
+	f(`POD_LABEL_SELECTOR "a=b,,c in": `, env("POD_LABEL_SELECTOR", "a=b,,c in"))
+	f(noCluster, env("POD_LABEL_SELECTOR", "a=b,,c in"), "--selector=app=web")
+	f(noCluster, env("POD_LABEL_SELECTOR", "app=x, tier in (a,b), !canary, env!=prod"))
+	f(`SCRAPE_TIMEOUT "0s": expected a time that is more than 0, with its unit, such as 9s`, env("SCRAPE_TIMEOUT", "0s"))
+	f(`SCRAPE_TIMEOUT "-5s": expected`, env("SCRAPE_TIMEOUT", "-5s"))
+	f(`SCRAPE_TIMEOUT "15": expected`, env("SCRAPE_TIMEOUT", "15"))
+	f(noCluster, env("SCRAPE_TIMEOUT", "15"), "--timeout=15s")
+	for _, port := range []string{"0", "-1", "65536", "http", "80 "} {
+		f(`PORT "`+port+`": expected a port, which is a number from 1 to 65535`, env("PORT", port))
+		f(noCluster, env("PORT", port), "--port=15091")
+		f(noCluster, env("PORT", port), "--listen=127.0.0.1:0")
+	}
+	f(`--port "0": expected a port`, env(), "--port=0")
+	f(`--port "65536": expected a port`, env("PORT", "15091"), "--port=65536")
+	f("there is no label selector", map[string]string{"PORT": "x"}) // and the other
+}
+
+// TestPodsPort says where the port comes from that is in use.
+func TestPodsPort(t *testing.T) {
+	withoutEnvironment(t)
+	a := newPodsAPI(t)
+	ln := listen(t)
+	_, port, _ := strings.Cut(ln.Addr().String(), ":")
+	common := []string{"pods", "--selector=app=web", "--kubeconfig", a.kubeconfig(t)}
+	f := func(flag, address string, args ...string) {
+		t.Helper()
+		want := "kubevitals: " + flag + " " + address + ": the port is in use, choose another\n"
+		if r := run(t, nil, append(common, args...)...); r.code != 1 || r.stderr != want {
+			t.Errorf("%q: code %d, stderr %q, want %q", args, r.code, r.stderr, want)
+		}
+	}
+	f("--listen", ln.Addr().String(), "--listen", ln.Addr().String())
+	t.Setenv("PORT", "1")
+	f("--listen", ln.Addr().String(), "--listen", ln.Addr().String())
+	if all, err := os.ReadFile("/proc/sys/net/ipv6/bindv6only"); err != nil || strings.TrimSpace(string(all)) != "0" {
+		return // the port may be free at other addresses
+	}
+	f("--port", ":"+port, "--port", port)
+	t.Setenv("PORT", port)
+	f("PORT", ":"+port)
+}
+
+func TestMetricsProxyHelp(t *testing.T) {
+	withoutEnvironment(t)
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"--version"}, {"version"}} {
+		var out, stderr bytes.Buffer
+		if code := cli.MainAs("/usr/bin/metrics-proxy", args, cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &stderr}); code != 0 || stderr.Len() > 0 {
+			t.Errorf("%q: exit code %d, stderr %s", args, code, &stderr)
+		}
+		for _, want := range []string{"POD_LABEL_SELECTOR", "SCRAPE_TIMEOUT", "PORT", "KUBECONFIG", "15090", "9s", "metrics-proxy [flags]"} {
+			if strings.HasSuffix(args[0], "h") && !strings.Contains(out.String(), want) {
+				t.Errorf("the help does not have %q:\n%s", want, &out)
+			}
+		}
+	}
+}

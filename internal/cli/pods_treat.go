@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/kubevitals/kubevitals/internal/pods"
+	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
+	"github.com/kubevitals/kubevitals/internal/pods/fetch"
+	"github.com/kubevitals/kubevitals/internal/pods/merge"
+	"github.com/kubevitals/kubevitals/internal/pods/relabel"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// client returns what makes the requests, as the flags say.
+func (f *askFlags) client(hop string) (*fetch.Client, error) {
+	if f.concurrency < 1 {
+		return nil, fmt.Errorf("--concurrency %d: expected at least 1", f.concurrency)
+	}
+	const most = 1<<31 - 1
+	if f.body > most || f.wire > most {
+		return nil, fmt.Errorf("--body-size-limit %s, --wire-size-limit %s: expected less than 2Gi", &f.body, &f.wire)
+	}
+	if least := 2 * (f.body + f.wire); f.budget < least {
+		return nil, fmt.Errorf("--budget %s: expected at least %s, which is twice --body-size-limit and --wire-size-limit together: give more, or lower those", &f.budget, &least)
+	}
+	return fetch.New(fetch.Options{
+		BodyLimit: int64(f.body), WireLimit: int64(f.wire), Budget: int64(f.budget), Concurrency: f.concurrency,
+		Compression: f.compression, UserAgent: userAgent(), Hop: hop,
+	})
+}
+
+// options returns what becomes of the answers, as the flags say.
+func (f *treatFlags) options(timeout time.Duration) (o pods.Options, err error) {
+	o = pods.Options{
+		Timeout: timeout, Fallback: f.fallback, StripTimestamps: !f.timestamps,
+		DropInvalidLines: f.invalid == "drop", Reports: f.reports,
+		Limits: pods.Limits{
+			Samples: f.samples, Labels: f.labels, LabelNameLength: f.nameLength,
+			LabelValueLength: f.valueLength, NativeHistogramBuckets: f.buckets,
+		},
+	}
+	switch f.collisions {
+	case "honor":
+		o.Collision = merge.Honor
+	case "drop":
+		o.Collision = merge.Drop
+	}
+	if len(f.allow)+len(f.deny) > 0 {
+		o.Filter = &relabel.Filter{Allow: f.allow, Deny: f.deny}
+	}
+	err = errors.Join(f.words(), f.limits(), f.rules(&o), f.combined(&o))
+	return o, err
+}
+
+// words checks the flags that take one of some words.
+func (f *treatFlags) words() error {
+	return errors.Join(
+		oneOf("label-collisions", f.collisions, "rename", "honor", "drop"),
+		oneOf("invalid-lines", f.invalid, "fail", "drop"),
+		oneOf("fallback-format", f.fallback, append([]string{""}, pods.Fallbacks...)...),
+	)
+}
+
+func (f *treatFlags) limits() error {
+	for _, limit := range []struct {
+		flag  string
+		value int
+	}{
+		{"sample-limit", f.samples}, {"label-limit", f.labels}, {"label-name-length-limit", f.nameLength},
+		{"label-value-length-limit", f.valueLength}, {"native-histogram-bucket-limit", f.buckets},
+	} {
+		if limit.value < 0 {
+			return fmt.Errorf("--%s %d: expected a number, or 0 for no limit", limit.flag, limit.value)
+		}
+	}
+	for flag, globs := range map[string][]string{"allow": f.allow, "deny": f.deny} {
+		if slices.Contains(globs, "") {
+			return fmt.Errorf("--%s: one of the families has no name", flag)
+		}
+	}
+	return nil
+}
+
+// rules reads the rules of relabelling.
+func (f *treatFlags) rules(o *pods.Options) error {
+	if f.relabel == "" {
+		return nil
+	}
+	text, err := os.ReadFile(f.relabel)
+	if err != nil {
+		return fmt.Errorf("--metric-relabel-configs: %w", err)
+	}
+	configs, err := relabel.ParseConfigs(text)
+	if err != nil {
+		return fmt.Errorf("--metric-relabel-configs %s: %w", f.relabel, err)
+	}
+	if len(configs) == 0 {
+		return fmt.Errorf("--metric-relabel-configs %s: the file has no rules: write a list of them, or leave the flag out", f.relabel)
+	}
+	o.Relabel = &relabel.Relabeler{Configs: configs}
+	return nil
+}
+
+// combined reads what is aggregated.
+func (f *treatFlags) combined(o *pods.Options) error {
+	if len(f.aggregate) == 0 {
+		if len(f.aggregateKeep) > 0 {
+			return errors.New("--aggregate-by goes with --aggregate: say which families to combine")
+		}
+		return nil
+	}
+	rules, err := aggregate.ParseRules(f.aggregate)
+	if err != nil {
+		return fmt.Errorf("--aggregate: %w", err)
+	}
+	for _, name := range f.aggregateKeep {
+		if !metric.IsLabelName(name) {
+			return fmt.Errorf("--aggregate-by %q: this is no name of a label", name)
+		}
+	}
+	o.Aggregate = aggregate.New(aggregate.Options{Rules: rules, Keep: f.aggregateKeep})
+	return nil
+}

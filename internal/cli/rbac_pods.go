@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubevitals/kubevitals/internal/pods/watch"
+	"github.com/kubevitals/kubevitals/internal/rbac"
+)
+
+// rbacPodsFlags are the flags of the command rbac pods: those of the command
+// pods, whose permissions it prints, and its own.
+type rbacPodsFlags struct {
+	pods            *podsFlags
+	name, namespace string
+}
+
+func newRBACPods() *cobra.Command {
+	f := &rbacPodsFlags{pods: new(podsFlags)}
+	cmd := &cobra.Command{
+		Use:   "pods",
+		Short: "Print the least permissions that the command pods needs",
+		Long: `Print the ServiceAccount, roles and bindings with the least permissions that
+"kubevitals pods" needs with the same flags, for kubectl apply: to list and watch
+pods, in the namespaces of the flags or else in all.
+
+All flags of "kubevitals pods" are understood; those that no permission depends on
+are not listed. No cluster is asked.`,
+		Example: `  # pods of all namespaces, and readers that RBAC allows
+  kubevitals rbac pods --auth=kubernetes | kubectl apply -f -
+
+  # pods of two namespaces: a Role in each, and no ClusterRole
+  kubevitals rbac pods --namespaces shop,payments`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.pods.add(cmd)
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = !slices.Contains(rbacPodsListed, flag.Name) })
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", "kubevitals-pods", "name of the ServiceAccount, the roles and their bindings")
+	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount, which is that of --own-namespace")
+	return cmd
+}
+
+// rbacPodsListed are the flags of the command pods on which permissions depend.
+var rbacPodsListed = []string{"auth", "auth-kubeconfig", "namespaces", "namespace-selector", "own-namespace"}
+
+func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
+	if err := checkAccount(f.name, f.namespace); err != nil {
+		return err
+	}
+	p := f.pods
+	secure := &p.serve.secure
+	if err := oneOf("auth", secure.auth, "none", "kubernetes"); err != nil {
+		return err
+	}
+	chosen, err := p.choose.read(p.set, func() (string, error) { return f.namespace, nil })
+	if err != nil {
+		return err
+	}
+	permissions := new(rbac.Permissions)
+	for _, rule := range watch.Permissions(watch.Options{Namespaces: chosen.namespaces, NamespaceSelector: p.choose.namespaceSelector}) {
+		allow(permissions, rule)
+	}
+	about := []string{"Printed by: " + commandLine(cmd)}
+	switch {
+	case len(chosen.namespaces) == 0:
+	case p.choose.namespaceSelector == "" && (secure.auth == "none" || secure.kubeconfig != ""):
+		about = append(about, "Nothing outside of the namespaces is needed: there is no ClusterRole.")
+	default:
+		about = append(about, "The ClusterRole is for what is outside of namespaces.")
+	}
+	switch {
+	case secure.auth == "kubernetes" && secure.kubeconfig == "":
+		permissions.AllowReviews()
+	case secure.auth == "kubernetes":
+		about = append(about, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
+	}
+	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: about, Permissions: permissions}
+	_, err = m.WriteTo(cmd.OutOrStdout())
+	return err
+}
+
+// allow adds what a watcher needs.
+func allow(to *rbac.Permissions, rule watch.Rule) {
+	var places []string
+	if rule.Namespace != "" {
+		places = []string{rule.Namespace}
+	}
+	why := map[string]string{"pods": "the targets", "namespaces": "--namespace-selector"}
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			to.Allow(rbac.Permission{Group: group, Resource: resource, Verbs: rule.Verbs, Why: why[resource]}, places...)
+		}
+	}
+}
+
+// checkAccount checks the names of what is printed.
+func checkAccount(name, namespace string) error {
+	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
+		return fmt.Errorf("--name %q: %s", name, wrong[0])
+	}
+	if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
+		return fmt.Errorf("--namespace %q: %s", namespace, wrong[0])
+	}
+	return nil
+}
