@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubevitals/kubevitals/test/podtest"
-	"github.com/kubevitals/kubevitals/test/scraper"
+	"github.com/kubevitals/kubevitals/test/promtest"
 )
 
 // mix returns pods, healthy and not, that are always the same for a seed.
@@ -48,8 +48,8 @@ func TestMixStored(t *testing.T) {
 	for seed := range uint64(8) {
 		bodies := mix(1000 + seed)
 		p.serve(bodies)
-		for _, protocol := range []string{scraper.Text, scraper.OpenMetrics, scraper.Protobuf} {
-			s := scraper.New(t)
+		for _, protocol := range []string{promtest.Text, promtest.OpenMetrics, promtest.Protobuf} {
+			s := promtest.New(t)
 			s.Scrape(t, server.URL+"/metrics", protocol)
 			got := s.Series(t)
 			if got["up"] != 1 {
