@@ -166,5 +166,12 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 // count.
 func (x *Exposition) labelsLimited() bool {
 	o := &x.opts
-	return o.LabelLimit > 0 && len(x.series.labels) >= o.LabelLimit || o.LabelNameLengthLimit > 0
+	if o.LabelNameLengthLimit > 0 {
+		for i := range x.series.labels {
+			if len(x.series.labels[i].name) > o.LabelNameLengthLimit {
+				return true
+			}
+		}
+	}
+	return o.LabelLimit > 0 && len(x.series.labels) >= o.LabelLimit
 }
