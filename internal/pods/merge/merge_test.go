@@ -3,6 +3,7 @@ package merge
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -236,5 +237,28 @@ t_total{pod="p3"} 5 # {trace="x"} 1
 `
 	if diff := cmp.Diff(want, written(t, exposition.OpenMetrics, again)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for _, c := range []struct {
+		from   pod
+		to     exposition.Format
+		stamps string
+	}{
+		{open("a", "x 1 1520879607.789"), exposition.Text, "1520879607789"},
+		{open("a", "x 1 1520879607"), exposition.Text, "1520879607000"},
+		{open("a", "x 1 0.0005"), exposition.Text, "1"},
+		{open("a", "x 1 -0"), exposition.Text, "0"},
+		{open("a", "x 1 1e-1000000"), exposition.Text, "0"},
+		{text("a", "x 1 1520879607789"), exposition.OpenMetrics, "1520879607.789"},
+		{text("a", "x 1 9223372036854775807"), exposition.OpenMetrics, "9223372036854776"},
+		{records("a", metric.Family{Desc: metric.Desc{Name: "x"}, Samples: []metric.Sample{{Value: 1, Time: time.UnixMilli(5)}}}), exposition.Text, "5"},
+	} {
+		var m Merger
+		families, _ := m.Families(sources(t, c.from), Options{Format: c.to})
+		if got, want := written(t, c.to, families), "x{pod=\"a\"} 1 "+c.stamps+"\n"; !strings.Contains(got, want) {
+			t.Errorf("%q: got\n%swithout\n%s", c.from.body, got, want)
+		}
 	}
 }

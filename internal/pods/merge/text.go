@@ -2,7 +2,7 @@ package merge
 
 import (
 	"bytes"
-	"math/big"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,24 +204,21 @@ func (x *merged) label(l *line.Line, labels []metric.Label) {
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of
-// the other: milliseconds in the text format, seconds in OpenMetrics.
+// the other: milliseconds in the text format, seconds in OpenMetrics. A scan lets
+// only times pass that both can say.
 func convertTime(l *line.Line, from, to exposition.Format) {
 	if l.Timestamp == "" || from == to {
 		return
 	}
-	t, ok := new(big.Rat).SetString(l.Timestamp)
-	if !ok {
+	t, err := strconv.ParseFloat(l.Timestamp, 64)
+	switch {
+	case err != nil:
 		l.Timestamp = ""
-		return
+	case to == exposition.OpenMetrics:
+		l.Timestamp = strconv.FormatFloat(t/1000, 'f', -1, 64)
+	default:
+		l.Timestamp = strconv.FormatInt(int64(math.Round(t*1000)), 10)
 	}
-	thousand := big.NewRat(1000, 1)
-	if to == exposition.OpenMetrics {
-		f, _ := t.Quo(t, thousand).Float64()
-		l.Timestamp = strconv.FormatFloat(f, 'f', -1, 64)
-		return
-	}
-	f, _ := t.Mul(t, thousand).Float64()
-	l.Timestamp = strconv.FormatInt(int64(f), 10)
 }
 
 // textOf returns labels as they stand between braces.
