@@ -3,6 +3,8 @@ package pods
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -76,10 +78,12 @@ type Pods struct {
 	aggregating sync.Mutex // held while samples are combined
 
 	mu     sync.Mutex
-	states map[string]*state  // of targets, by their ids
-	spare  []*scan.Exposition // not in use
+	states map[string]*state // of targets, by their ids
 	counts counts
 	merged merge.Stats // of the last scrape
+
+	untyped     map[string]bool // families without a type, when it was logged
+	toldUntyped time.Time       // when that was
 }
 
 const numFormats = 3
@@ -88,9 +92,11 @@ const numFormats = 3
 // Pods.mu, but for memory.
 type state struct {
 	size    int // of the last body
-	memory  [numFormats]*scan.Memory
+	spare   *scan.Exposition
+	memory  [numFormats]scan.Memory
 	last    Status
 	logged  string // the reason that was logged last
+	toldAt  time.Time
 	touched time.Time
 }
 
@@ -128,7 +134,7 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 		Format: format, Collision: p.opts.Collision, StripTimestamps: p.opts.StripTimestamps,
 		Reserved: Reserved, Keep: p.keeps(),
 	})
-	p.tellUntyped(stats)
+	p.keepStats(stats)
 	out = append(out, p.report(format, results)...)
 	return p.aggregated(format, targets, results, out)
 }
@@ -164,8 +170,8 @@ func (p *Pods) scrapeAll(ctx context.Context, format exposition.Format, targets 
 			results[i].fail(targets[i].Problem, detail(targets[i].Detail))
 			continue
 		}
-		s := p.state(targets[i].ID)
-		wg.Go(func() { p.scrape(ctx, format, results[i], s) })
+		results[i].state = p.state(targets[i].ID)
+		wg.Go(func() { p.scrape(ctx, format, results[i]) })
 	}
 	wg.Wait()
 	return results
@@ -176,21 +182,21 @@ func (p *Pods) release(results []*result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range results {
-		if r.body != nil && !r.labelled {
-			r.body.Body = nil
-			p.spare = append(p.spare, r.body)
+		if r.scanned != nil {
+			r.scanned.Rest()
+			r.state.spare, r.scanned = r.scanned, nil
 		}
 		r.raw.Release()
 	}
 }
 
-// exposition returns memory for a scan.
-func (p *Pods) exposition() *scan.Exposition {
+// exposition returns memory for a scan. It is what the last scan of the target
+// has left: of another target it would be of another size.
+func (p *Pods) exposition(s *state) *scan.Exposition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.spare); n > 0 {
-		x := p.spare[n-1]
-		p.spare = p.spare[:n-1]
+	if x := s.spare; x != nil {
+		s.spare = nil
 		return x
 	}
 	return new(scan.Exposition)
@@ -222,52 +228,66 @@ func (p *Pods) note(format exposition.Format, results []*result) {
 		}
 		s.touched = now
 		s.last = r.status(now)
-		if r.body != nil && r.raw != nil {
-			s.size = len(r.raw.Bytes)
+		if r.body != nil {
+			s.size = int(r.size)
 		}
 		p.counts.add(r)
-		p.tell(s, r)
+		p.tell(s, r, now)
 	}
 	for id, s := range p.states {
 		if now.Sub(s.touched) > forgetAfter {
 			delete(p.states, id)
 		}
 	}
-	if most := 2 * len(results); len(p.spare) > most {
-		p.spare = slices.Delete(p.spare, most, len(p.spare))
-	}
 }
 
 // forgetAfter is how long a target is known that was not scraped.
 const forgetAfter = 10 * time.Minute
 
+// tellInterval is how far apart two lines of the log about the same are at least:
+// pods decide how often something changes.
+const tellInterval = time.Minute
+
 // tell logs that the state of a target has changed. The caller holds the mutex.
-func (p *Pods) tell(s *state, r *result) {
-	if s.logged == r.reason {
+func (p *Pods) tell(s *state, r *result, now time.Time) {
+	if s.logged == r.reason || now.Sub(s.toldAt) < tellInterval {
 		return
 	}
 	t := r.target
 	attrs := []any{"namespace", t.Namespace, "pod", t.Pod, "port", t.Port}
 	switch {
 	case r.err != nil:
-		p.opts.Log.Warn("Target cannot be scraped", append(attrs, "reason", r.reason, "err", r.err)...)
+		attrs = append(attrs, "reason", r.reason, "err", r.err)
+		var bug *panicError
+		if errors.As(r.err, &bug) {
+			attrs = append(attrs, "stack", string(bug.stack))
+		}
+		p.opts.Log.Warn("Target cannot be scraped", attrs...)
 	case s.logged != "":
 		p.opts.Log.Info("Target can be scraped again", append(attrs, "was", s.logged)...)
 	}
-	s.logged = r.reason
+	s.logged, s.toldAt = r.reason, now
 }
 
-// tellUntyped keeps what a merge had to say, and logs which families have newly
+// keepStats keeps what a merge had to say, and logs that further families have
 // lost their type.
-func (p *Pods) tellUntyped(stats merge.Stats) {
+func (p *Pods) keepStats(stats merge.Stats) {
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, name := range stats.Untyped {
-		if !slices.Contains(p.merged.Untyped, name) {
-			p.opts.Log.Warn("Family has lost its type: pods have samples of its name, or of one of its series, that do not fit into it", "family", name)
-		}
-	}
 	p.merged = stats
+	isNew := func(name string) bool { return !p.untyped[name] }
+	first := slices.IndexFunc(stats.Untyped, isNew)
+	if first < 0 || now.Sub(p.toldUntyped) < tellInterval {
+		return
+	}
+	p.opts.Log.Warn("Families have lost their type: pods have samples of their names, or of one of their series, that do not fit into them",
+		"families", len(stats.Untyped), "first", fmt.Sprintf("%.200q", stats.Untyped[first]))
+	p.toldUntyped = now
+	p.untyped = make(map[string]bool, len(stats.Untyped))
+	for _, name := range stats.Untyped {
+		p.untyped[name] = true
+	}
 }
 
 // Statuses returns the targets of the moment with what the last scrape has shown

@@ -72,6 +72,8 @@ type Stats struct {
 // value is ready.
 type Merger struct {
 	names  map[string]string // strings that do not keep bodies alive
+	kept   int               // bytes of them
+	full   bool              // some were not remembered
 	places map[string]place  // of families, by their names in bodies and as exposed; empty between calls
 	counts []int32
 }
@@ -145,13 +147,13 @@ func (m *Merger) Families(sources []Source, opts Options) ([]exposition.Rendered
 
 // join finds the families of all sources, and the extents of each.
 func (m *Merger) join(x *merged) {
-	if m.names == nil || len(m.names) > maxNames {
-		m.names = make(map[string]string)
+	if m.names == nil || m.full {
+		m.names, m.kept, m.full = make(map[string]string), 0, false
 	}
 	if m.places == nil {
 		m.places = make(map[string]place)
 	}
-	defer clear(m.places) // its keys are parts of bodies
+	defer m.forget()
 	families, extents := 0, 0
 	for i := range x.sources {
 		families, extents = families+len(x.sources[i].Families), extents+len(x.sources[i].Extents)
@@ -173,8 +175,21 @@ func (m *Merger) join(x *merged) {
 	})
 }
 
-// maxNames bounds the names and help texts that are remembered.
-const maxNames = 1 << 16
+// maxNames and maxKept bound the names and help texts that are remembered: how
+// many there are, and of how many bytes. Pods can have others each time.
+const (
+	maxNames = 1 << 16
+	maxKept  = 4 << 20
+)
+
+// forget empties what is of one call only: its keys are parts of bodies. A map that
+// was large once is not kept, as it stays so.
+func (m *Merger) forget() {
+	if len(m.places) > maxNames {
+		m.places = nil
+	}
+	clear(m.places)
+}
 
 // dropped is the place of samples that are left out.
 const dropped = -1
@@ -270,7 +285,12 @@ func (m *Merger) string(b []byte) string {
 	s, ok := m.names[string(b)]
 	if !ok {
 		s = string(b)
-		m.names[s] = s
+		if len(m.names) < maxNames && m.kept+len(s) <= maxKept {
+			m.names[s] = s
+			m.kept += len(s)
+		} else {
+			m.full = true
+		}
 	}
 	return s
 }

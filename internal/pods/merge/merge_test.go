@@ -262,3 +262,21 @@ func TestTimes(t *testing.T) {
 		}
 	}
 }
+
+// What pods send anew each time is not remembered for ever.
+func TestMemoryIsBounded(t *testing.T) {
+	var m Merger
+	for i := range 20 {
+		long := strings.Repeat(string(rune('a'+i)), 1<<20)
+		families, _ := m.Families(sources(t, text("p", "# HELP x "+long, "x 1", long+" 1")), Options{})
+		if len(families) != 2 || len(families[1].Help) != 1<<20 && len(families[0].Help) != 1<<20 {
+			t.Fatalf("got %d families", len(families))
+		}
+		if m.kept > maxKept {
+			t.Fatalf("%d bytes are kept", m.kept)
+		}
+	}
+	if len(m.places) != 0 {
+		t.Errorf("%d places are kept", len(m.places))
+	}
+}

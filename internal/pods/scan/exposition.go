@@ -107,6 +107,9 @@ type Options struct {
 	// the metric name is a label, one without a value is none. Only the number
 	// of buckets is not brought below its limit by a lower resolution.
 	SampleLimit, LabelLimit, LabelNameLengthLimit, LabelValueLengthLimit, NativeHistogramBucketLimit int
+	// FamilyLimit ends the scan with a [LimitError] too; 0 is no limit. A family
+	// costs a hundred times the memory of the six bytes that it can be in a body.
+	FamilyLimit int
 	// Memory is what the last scan of the same target has left, or nil. It is
 	// changed by the scan.
 	Memory *Memory

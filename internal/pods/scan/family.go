@@ -114,6 +114,14 @@ func (x *Exposition) newFamily(name []byte) int32 {
 	return n
 }
 
+// checkFamilies reports whether there are too many families.
+func (x *Exposition) checkFamilies() error {
+	if limit := x.opts.FamilyLimit; limit > 0 && len(x.Families) > limit {
+		return &LimitError{Limit: "family_limit", Max: limit}
+	}
+	return nil
+}
+
 // described returns the family that has a name in metadata, a new one if there
 // is none.
 func (x *Exposition) described(key []byte) int32 {
