@@ -241,24 +241,36 @@ t_total{pod="p3"} 5 # {trace="x"} 1
 }
 
 func TestTimes(t *testing.T) {
+	at := func(ms int64) pod {
+		return records("a", metric.Family{Desc: metric.Desc{Name: "x"}, Samples: []metric.Sample{{Value: 1, Time: time.UnixMilli(ms)}}})
+	}
+	const none = "none"
 	for _, c := range []struct {
 		from   pod
 		to     exposition.Format
-		stamps string
+		stamps string // none if the sample is left out
 	}{
 		{open("a", "x 1 1520879607.789"), exposition.Text, "1520879607789"},
 		{open("a", "x 1 1520879607"), exposition.Text, "1520879607000"},
 		{open("a", "x 1 0.0005"), exposition.Text, "1"},
 		{open("a", "x 1 -0"), exposition.Text, "0"},
 		{open("a", "x 1 1e-1000000"), exposition.Text, "0"},
+		{open("a", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 1e300"), exposition.Text, none},
+		{open("a", "x 1 9223372036854776"), exposition.Text, none},
+		{open("a", "# TYPE y histogram", "y_bucket{le=\"+Inf\"} 1", "y_sum 1", "y_count 1", "# TYPE y_sum gauge", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 -5"), exposition.OpenMetrics, "-5"},
 		{text("a", "x 1 1520879607789"), exposition.OpenMetrics, "1520879607.789"},
 		{text("a", "x 1 9223372036854775807"), exposition.OpenMetrics, "9223372036854776"},
-		{records("a", metric.Family{Desc: metric.Desc{Name: "x"}, Samples: []metric.Sample{{Value: 1, Time: time.UnixMilli(5)}}}), exposition.Text, "5"},
+		{at(5), exposition.Text, "5"},
+		{at(-5), exposition.Text, none},
+		{at(-5), exposition.OpenMetrics, "-0.005"},
 	} {
 		var m Merger
 		families, _ := m.Families(sources(t, c.from), Options{Format: c.to})
-		if got, want := written(t, c.to, families), "x{pod=\"a\"} 1 "+c.stamps+"\n"; !strings.Contains(got, want) {
-			t.Errorf("%q: got\n%swithout\n%s", c.from.body, got, want)
+		got, line := written(t, c.to, families), "x{pod=\"a\"} 1 "
+		if c.stamps == none && strings.Contains(got, line) || c.stamps != none && !strings.Contains(got, line+c.stamps+"\n") {
+			t.Errorf("%q: got\n%swant time %s", c.from.body, got, c.stamps)
 		}
 	}
 }

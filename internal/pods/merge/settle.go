@@ -195,7 +195,9 @@ func (x *merged) appendOwned(dst []byte, l *line.Line, text []byte) []byte {
 	case exposition.Text:
 		return append(dst, text...)
 	case exposition.OpenMetrics:
-		convertTime(l, exposition.Text, exposition.OpenMetrics)
+		if !convertTime(l, exposition.Text, exposition.OpenMetrics) {
+			return dst
+		}
 		return l.Append(dst)
 	default:
 		return appendRecord(dst, l, metric.Unknown)

@@ -164,9 +164,11 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 		}
 		l.Exemplar = ""
 	}
-	convertTime(l, s.Format, to)
 	if x.opts.StripTimestamps {
 		l.Timestamp = ""
+	}
+	if !convertTime(l, s.Format, to) {
+		return false
 	}
 	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
 	if !s.labelled {
@@ -204,21 +206,24 @@ func (x *merged) label(l *line.Line, labels []metric.Label) {
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of
-// the other: milliseconds in the text format, seconds in OpenMetrics. A scan lets
-// only times pass that both can say.
-func convertTime(l *line.Line, from, to exposition.Format) {
+// the other: milliseconds in the text format, seconds in OpenMetrics. It returns
+// false for a time that the text format has no words for: one such line there costs
+// the samples of all targets.
+func convertTime(l *line.Line, from, to exposition.Format) bool {
 	if l.Timestamp == "" || from == to {
-		return
+		return true
 	}
 	t, err := strconv.ParseFloat(l.Timestamp, 64)
-	switch {
-	case err != nil:
-		l.Timestamp = ""
-	case to == exposition.OpenMetrics:
-		l.Timestamp = strconv.FormatFloat(t/1000, 'f', -1, 64)
-	default:
-		l.Timestamp = strconv.FormatInt(int64(math.Round(t*1000)), 10)
+	if err != nil {
+		return false
 	}
+	if to == exposition.OpenMetrics {
+		l.Timestamp = strconv.FormatFloat(t/1000, 'f', -1, 64)
+		return true
+	}
+	t = math.Round(t * 1000)
+	l.Timestamp = strconv.FormatInt(int64(t), 10)
+	return t >= 0 && t < math.MaxInt64
 }
 
 // textOf returns labels as they stand between braces.

@@ -16,9 +16,6 @@ const (
 	maxPlain = 200
 	// maxStamp is how many digits fit into an int64 whatever they are.
 	maxStamp = 18
-	// maxWhole is how many digits of seconds are below maxSeconds whatever they
-	// are.
-	maxWhole = 15
 )
 
 // plain reads a number that is written in the usual way, -1.5e+06, and a
@@ -47,13 +44,8 @@ func (x *Exposition) plain(b []byte, i int) (next int, flags Flags) {
 		if end = digits(b, start); end == start || end-start > maxStamp || end >= len(b) {
 			return 0, 0
 		}
-		if x.Format == exposition.OpenMetrics {
-			if end-start > maxWhole {
-				return 0, 0
-			}
-			if b[end] == '.' {
-				end = digits(b, end+1)
-			}
+		if b[end] == '.' && x.Format == exposition.OpenMetrics {
+			end = digits(b, end+1)
 		}
 		if end >= len(b) || b[end] != '\n' {
 			return 0, 0
@@ -126,7 +118,7 @@ func (x *Exposition) tailOpenMetrics(b []byte, i, end int) (flags Flags, err err
 	if at < end && !exemplarAt(b, at, end) {
 		next := at + 1
 		at = word(b, next, end)
-		if err := checkTime(b[next:at]); err != nil {
+		if err := checkSeconds(b[next:at]); err != nil {
 			return 0, err
 		}
 		flags |= Stamped
@@ -230,22 +222,6 @@ func checkSeconds(b []byte) error {
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return syntax("the timestamp is not finite")
-	}
-	return nil
-}
-
-// maxSeconds is the first time that is too late for a number of milliseconds.
-const maxSeconds = math.MaxInt64 / 1000
-
-// checkTime says what is wrong with a timestamp of a sample in OpenMetrics. One
-// before 1970 is refused, as is one that milliseconds cannot count: the text
-// format has neither, and one such line there costs the samples of all targets.
-func checkTime(b []byte) error {
-	if err := checkSeconds(b); err != nil {
-		return err
-	}
-	if v, _ := parseFloat(b); v < 0 || v >= maxSeconds {
-		return syntax("the timestamp is out of range")
 	}
 	return nil
 }

@@ -173,9 +173,6 @@ func (x *Exposition) metric(f fields, family int32, field uint64) (m aMetric, er
 			if f.wire != wireVarint {
 				return m, errProtobuf
 			}
-			if int64(f.value) < 0 {
-				return m, syntax("a timestamp before 1970, which the text format does not have")
-			}
 			m.flags |= Stamped
 		case metricGauge, metricCounter, metricSummary, metricUntyped, metricHistogram:
 			if f.wire != wireBytes || !valueKindsOf[f.number].checkAll(f.inside()) {
