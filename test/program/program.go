@@ -66,6 +66,31 @@ func Start(t *testing.T, binary string, args ...string) *Process {
 	return p
 }
 
+// StartAt is as Start for any command, which serves at a URL that is known, such
+// as "http://127.0.0.1:8080". It returns once there is an answer of any status.
+func StartAt(t *testing.T, url string, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{URL: url, Output: &Output{}, cmd: cmd}
+	p.cmd.Stdout, p.cmd.Stderr = p.Output, p.Output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.PID = p.cmd.Process.Pid
+	t.Cleanup(func() { p.end(t) })
+	Poll(t, "an answer of "+url, func() error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/livez", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("%w; output so far:\n%s", err, p.Output)
+		}
+		return resp.Body.Close()
+	})
+	return p
+}
+
 func (p *Process) end(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

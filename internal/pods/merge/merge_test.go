@@ -151,6 +151,17 @@ x_count{pod="p2"} 1
 x_sum{pod="p1"} 1
 x_sum{pod="p2"} 2
 `},
+		{name: "a bucket without a bound that is a number", pods: []pod{
+			text("p1", "# TYPE h histogram", `h_bucket{le="+Inf"} 1`, "h_sum 1", "h_count 1"),
+			text("p2", "# TYPE h histogram", `h_bucket{le="x"} 1`),
+		}, want: `# TYPE h_bucket untyped
+h_bucket{pod="p1",le="+Inf"} 1
+h_bucket{pod="p2",le="x"} 1
+# TYPE h_count untyped
+h_count{pod="p1"} 1
+# TYPE h_sum untyped
+h_sum{pod="p1"} 1
+`},
 		{name: "OpenMetrics as text", pods: []pod{open("p", "# TYPE a counter", "# UNIT b_seconds seconds", "# TYPE b_seconds gauge",
 			`a_total 1 1700000000.5 # {trace="x"} 1`, "a_created 1.7e9", "b_seconds 2", "# TYPE c info", `c_info{v="1"} 1`)},
 			want: "# TYPE a_total counter\na_total{pod=\"p\"} 1 1700000000500\n# TYPE b_seconds gauge\nb_seconds{pod=\"p\"} 2\n# TYPE c_info gauge\nc_info{pod=\"p\",v=\"1\"} 1\n"},

@@ -1,0 +1,90 @@
+package pods_test
+
+import (
+	"math/rand/v2"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/kubevitals/kubevitals/test/podtest"
+	"github.com/kubevitals/kubevitals/test/promtest"
+)
+
+// mix returns pods, healthy and not, that are always the same for a seed.
+func mix(seed uint64) []body {
+	random := rand.New(rand.NewPCG(seed, 5))
+	bodies := make([]body, 2+random.IntN(5))
+	for i := range bodies {
+		if i == 0 || random.IntN(2) == 0 {
+			bodies[i] = healthy(random, i)
+		} else {
+			bodies[i] = corrupt(random)
+		}
+	}
+	return bodies
+}
+
+const cases = 400
+
+// TestMix tests that any mix of valid, random and corrupt bodies gives an
+// exposition that every parser accepts, in which the samples of all healthy pods
+// are, each with the labels of its pod; and that it is the same again when the
+// pods have not changed.
+func TestMix(t *testing.T) {
+	p := newProxy(t)
+	for seed := range uint64(cases) {
+		bodies := mix(seed)
+		if p.verify(t, bodies); t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// TestMixStored tests the same with the scrape manager and the database of
+// Prometheus: it is up, and has stored what healthy pods have.
+func TestMixStored(t *testing.T) {
+	p := newProxy(t)
+	server := httptest.NewServer(p.handler)
+	t.Cleanup(server.Close)
+	for seed := range uint64(8) {
+		bodies := mix(1000 + seed)
+		p.serve(bodies)
+		for _, protocol := range []string{promtest.Text, promtest.OpenMetrics, promtest.Protobuf} {
+			s := promtest.New(t)
+			s.Scrape(t, server.URL+"/metrics", protocol)
+			got := s.Series(t)
+			if got["up"] != 1 {
+				t.Fatalf("seed %d, %s: the proxy is not up", seed, protocol)
+			}
+			for i, b := range bodies {
+				up := got[`up{k8s_namespace="`+namespace+`", k8s_pod_name="`+podName(i)+`"}`]
+				if b.want != nil && up != 1 {
+					t.Errorf("seed %d, %s: %s is not up", seed, protocol, podName(i))
+				}
+			}
+			stored := 0
+			for _, b := range bodies {
+				stored += len(b.want)
+			}
+			if len(got) < stored {
+				t.Errorf("seed %d, %s: %d series are stored; healthy pods alone have %d", seed, protocol, len(got), stored)
+			}
+		}
+	}
+}
+
+// FuzzProxy is TestMix with one body that is not made of a seed.
+func FuzzProxy(f *testing.F) {
+	for i, text := range nasty {
+		f.Add(uint64(i), []byte(text), uint8(i))
+	}
+	for i, format := range formats {
+		f.Add(uint64(i), podtest.Compact(format), uint8(i))
+	}
+	p := newProxy(f)
+	f.Fuzz(func(t *testing.T, seed uint64, text []byte, contentType uint8) {
+		bodies := append(mix(seed), body{answer: podtest.Answer{
+			ContentType: contentTypes[int(contentType)%len(contentTypes)], Body: text,
+		}})
+		p.verify(t, bodies)
+	})
+}
