@@ -18,8 +18,15 @@ import (
 // last of them.
 //
 //	go test ./internal/cli -run TestRBAC -update
-func TestRBAC(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "rbac", "*.txtar"))
+func TestRBAC(t *testing.T) { testRBAC(t, "rbac", "rbac", "--offline") }
+
+// TestRBACPods is TestRBAC for the command pods and the files in
+// testdata/rbac-pods.
+func TestRBACPods(t *testing.T) { testRBAC(t, "rbac-pods", "rbac", "pods") }
+
+func testRBAC(t *testing.T, folder string, command ...string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests (%v)", err)
 	}
@@ -46,7 +53,7 @@ func TestRBAC(t *testing.T) {
 				write(t, dir, f.Name, string(f.Data))
 			}
 			t.Chdir(dir)
-			r := run(t, nil, append([]string{"rbac", "--offline"}, strings.Fields(args)...)...)
+			r := run(t, nil, slices.Concat(command, strings.Fields(args))...)
 			got := r.out
 			if r.code != 0 {
 				got = fmt.Sprintf("%sexit code %d: %s", got, r.code, r.stderr)
@@ -108,7 +115,11 @@ func TestRBACWithoutCluster(t *testing.T) {
 // printed for the flags of their Deployments.
 func TestRBACOfManifests(t *testing.T) {
 	var have []string
-	for _, name := range []string{"quickstart.yaml", "protected.yaml"} {
+	for _, name := range []string{"quickstart.yaml", "protected.yaml", "pods.yaml"} {
+		command := []string{"rbac", "--offline"}
+		if name == "pods.yaml" { // it is not to be applied on top of the others
+			have, command = nil, []string{"rbac", "pods"}
+		}
 		data, err := os.ReadFile(filepath.Join("..", "..", "deploy", name))
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +151,7 @@ func TestRBACOfManifests(t *testing.T) {
 		}
 		slices.Sort(have)
 		var want []string
-		for document := range strings.SplitSeq(run(t, nil, append([]string{"rbac", "--offline"}, args[1:]...)...).ok(t), "\n---\n") {
+		for document := range strings.SplitSeq(run(t, nil, slices.Concat(command, args[1:])...).ok(t), "\n---\n") {
 			var role rbacv1.ClusterRole
 			if err := yaml.Unmarshal([]byte(document), &role); err != nil {
 				t.Fatal(err)

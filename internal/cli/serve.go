@@ -95,7 +95,7 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() 
 	if err != nil {
 		return nil, err
 	}
-	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune, ScrapeTimeout: f.scrape}
+	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune, ScrapeTimeout: f.scrape, Compressors: compressors()}
 	s := &servers{op: operator.New(opts), ln: ln, url: address(ln, security.https)}
 	if f.telemetry != "" {
 		other, err := listen(ctx, "--telemetry-host, --telemetry-port", f.telemetry)

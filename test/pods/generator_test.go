@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -82,7 +83,7 @@ func (g *generator) damage() {
 			g.out = append(g.out[:at], g.out[at+1:]...)
 		}
 	default:
-		start := strings.LastIndexByte(string(g.out[:at]), '\n') + 1
+		start := bytes.LastIndexByte(g.out[:at], '\n') + 1
 		g.insert(start, []byte(g.pick(lines...)+"\n"))
 	}
 }
@@ -161,7 +162,7 @@ func (g *generator) sample(name string, names []string) {
 	} else if g.printf("%s%s%s", g.blank(), name, g.blank()); len(names) > 0 || g.odd && g.IntN(10) == 0 {
 		g.printf("{")
 	}
-	open := g.out[len(g.out)-1] != '_' && strings.ContainsAny(string(g.out[len(g.out)-1:]), `{,"`)
+	open := bytes.ContainsAny(g.out[len(g.out)-1:], `{,"`)
 	for i, label := range names {
 		if g.odd && g.IntN(10) == 0 {
 			label = `"` + label + `"`

@@ -151,12 +151,23 @@ x_count{pod="p2"} 1
 x_sum{pod="p1"} 1
 x_sum{pod="p2"} 2
 `},
+		{name: "a bucket without a bound that is a number", pods: []pod{
+			text("p1", "# TYPE h histogram", `h_bucket{le="+Inf"} 1`, "h_sum 1", "h_count 1"),
+			text("p2", "# TYPE h histogram", `h_bucket{le="x"} 1`),
+		}, want: `# TYPE h_bucket untyped
+h_bucket{pod="p1",le="+Inf"} 1
+h_bucket{pod="p2",le="x"} 1
+# TYPE h_count untyped
+h_count{pod="p1"} 1
+# TYPE h_sum untyped
+h_sum{pod="p1"} 1
+`},
 		{name: "OpenMetrics as text", pods: []pod{open("p", "# TYPE a counter", "# UNIT b_seconds seconds", "# TYPE b_seconds gauge",
 			`a_total 1 1700000000.5 # {trace="x"} 1`, "a_created 1.7e9", "b_seconds 2", "# TYPE c info", `c_info{v="1"} 1`)},
 			want: "# TYPE a_total counter\na_total{pod=\"p\"} 1 1700000000500\n# TYPE b_seconds gauge\nb_seconds{pod=\"p\"} 2\n# TYPE c_info gauge\nc_info{pod=\"p\",v=\"1\"} 1\n"},
 		{name: "protobuf as text", pods: []pod{records("p", metric.Family{Desc: metric.Desc{Name: "a_total", Type: metric.Counter, Help: "A\n."},
 			Samples: []metric.Sample{{Labels: metric.Labels("pod", "x"), Value: 3}}})},
-			want: "# HELP a_total A\\n.\n# TYPE a_total counter\na_total{pod=\"p\",exported_pod=\"x\"} 3\n"},
+			want: "# HELP a_total A\\n.\n# TYPE a_total counter\na_total{exported_pod=\"x\",pod=\"p\"} 3\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var m Merger
@@ -209,7 +220,7 @@ func TestProtobuf(t *testing.T) {
 g{pod="p1"} 1
 g{exported_pod="x",pod="p1"} 2
 g{pod="p2"} 3
-g{a="b",pod="p3"} 4 1700000000.5
+g{pod="p3",a="b"} 4 1700000000.5
 # HELP n N.
 # TYPE n histogram
 n_bucket{pod="p1",le="+Inf"} 3

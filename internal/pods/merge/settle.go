@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/pods/line"
 	"github.com/kubevitals/kubevitals/internal/pods/scan"
@@ -52,35 +51,16 @@ func suffixes(t metric.Type) []string {
 func (x *merged) fits(f *family) bool {
 	for _, r := range f.refs {
 		s := &x.sources[r.source]
-		if s.Families[s.Extents[r.extent].Family].Type != f.Type {
-			return false
-		}
-		if x.opts.Format == exposition.Protobuf && s.Format != exposition.Protobuf && !x.bounded(s, r.extent) {
-			return false
-		}
-	}
-	return true
-}
-
-// bounded reports whether the lines of an extent have the labels that histograms
-// and summaries need: "le" of a bucket, "quantile" of what is neither sum nor
-// count.
-func (x *merged) bounded(s *source, extent int32) bool {
-	e := &s.Extents[extent]
-	family := s.Families[e.Family]
-	var l line.Line
-	for text := range line.Samples(s.Body[e.Start:e.End]) {
-		if l.Parse(text, s.Format) != nil {
-			return false
-		}
-		suffix := strings.TrimPrefix(l.Name, string(family.Name))
-		if !isBounded(&l, suffix, family.Type) {
+		e := &s.Extents[r.extent]
+		if s.Families[e.Family].Type != f.Type || e.Flags&scan.Unbounded != 0 {
 			return false
 		}
 	}
 	return true
 }
 
+// isBounded reports whether a line has the label that samples of a type with a
+// suffix need: "le" of a bucket, "quantile" of what is neither sum nor count.
 func isBounded(l *line.Line, suffix string, t metric.Type) bool {
 	bound := ""
 	switch {

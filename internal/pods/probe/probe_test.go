@@ -63,6 +63,7 @@ func mustScan(t *testing.T, answer string, body []byte) {
 func FuzzConvert(f *testing.F) {
 	f.Add(`{"queue": {"depth": 7, "oldest": -Infinity, "a.b": [true]}}`)
 	f.Add(`{"a": {"$metrics": [{"name": "h", "type": "histogram", "unit": "", "buckets": {"0.1": 3, "+Inf": 5}, "sum": 0.9}, {"name": "s", "type": "summary", "quantiles": {"0.5": 1}, "sum": 1, "count": 4}]}}`)
+	f.Add(`{"a": {"$metrics": [{"name": "h", "type": "histogram", "buckets": {"+Inf": 5}, "sum": 1}, {"name": "h_count", "type": "gauge", "value": 1}, {"name": "h_bucket", "labels": {"le": "+Inf"}, "value": 1}, {"name": "h_sum", "type": "summary", "sum": 1, "count": 1}]}}`)
 	f.Add(`{"a": {"$metrics": [{"name": "\u0000 {", "labels": {"é": "\n", "x y": "\u2028"}, "help": "a\\b\r", "value": NaN, "timestamp": "2019-11-07T18:03:52Z"}]}}`)
 	f.Fuzz(func(t *testing.T, answer string) {
 		body, err := probe.Convert([]byte(answer))

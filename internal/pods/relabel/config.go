@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubevitals/kubevitals/internal/pods/glob"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // Filter says by name which families there are. The name is that of the samples,
@@ -31,6 +32,16 @@ func (f *Filter) Keeps(name string) bool {
 		return true
 	}
 	return (len(f.Allow) == 0 || glob.MatchAny(f.Allow, name)) && !glob.MatchAny(f.Deny, name)
+}
+
+// Validate reports patterns that no family can match.
+func (f *Filter) Validate() error {
+	for _, p := range slices.Concat(f.Allow, f.Deny) {
+		if !metric.IsUTF8Name(p) || strings.TrimSpace(p) != p {
+			return fmt.Errorf("families: the pattern %q is empty, no UTF-8, or has blanks at an end", p)
+		}
+	}
+	return nil
 }
 
 // ParseConfigs reads the list that is called metric_relabel_configs in

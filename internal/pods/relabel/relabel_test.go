@@ -202,6 +202,14 @@ func TestFilterOfFamilies(t *testing.T) {
 			t.Errorf("%s is kept: %v", name, !want)
 		}
 	}
+	if err := r.Filter.Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, p := range []string{"", " a", "a,b ", "\xff"} {
+		if err := (&relabel.Filter{Deny: []string{"a", p}}).Validate(); err == nil {
+			t.Errorf("the pattern %q is accepted", p)
+		}
+	}
 	var none *relabel.Filter
 	if !none.Keeps("a") || !new(relabel.Filter).Keeps("a") {
 		t.Error("no filter must keep everything")
@@ -261,6 +269,9 @@ func FuzzApply(f *testing.F) {
 		}
 		if n := x.Samples - x.Duplicates; got.Samples+got.Dropped+got.Invalid != n {
 			t.Errorf("%d samples, %d dropped, %d invalid, of %d", got.Samples, got.Dropped, got.Invalid, n)
+		}
+		if len(r.Configs) == 0 && got.Invalid > 0 {
+			t.Errorf("%q: %v", body, got.Reason)
 		}
 		again := &scan.Exposition{Format: format}
 		if err := again.Scan(got.Body, scan.Options{}); err != nil {

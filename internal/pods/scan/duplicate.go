@@ -54,27 +54,45 @@ func (x *Exposition) makeSeen() {
 
 // unique appends to out what of an extent was not seen before.
 func (x *Exposition) unique(out []Extent, e Extent) []Extent {
-	kept := e
-	kept.Samples = 0
+	x.twice = x.twice[:0]
 	for at := int(e.Start); at < int(e.End); {
-		one := x.identify(at)
-		if !x.see(at, one) {
-			kept.Samples += int32(one.samples)
-		} else {
-			kept.End = uint32(at)
-			if kept.Samples > 0 {
-				out = append(out, kept)
-			}
-			x.Duplicates += one.samples
-			kept.Start, kept.Samples = uint32(one.next), 0
+		one := x.identify(at, e)
+		if x.see(at, one) {
+			x.twice = append(x.twice, [2]int{at, one.next})
 		}
 		at = one.next
 	}
-	kept.End = e.End
-	if kept.Samples > 0 {
-		out = append(out, kept)
+	start := int(e.Start)
+	for _, dup := range x.twice {
+		out = x.part(out, e, start, dup[0])
+		x.Duplicates += x.count(e, dup[0], dup[1])
+		start = dup[1]
 	}
-	return out
+	if start == int(e.Start) {
+		return append(out, e)
+	}
+	return x.part(out, e, start, int(e.End))
+}
+
+// part appends to out what of an extent is between two places.
+func (x *Exposition) part(out []Extent, e Extent, start, end int) []Extent {
+	if start == end {
+		return out
+	}
+	return append(out, Extent{Family: e.Family, Samples: int32(x.count(e, start, end)), Start: uint32(start), End: uint32(end), Flags: e.Flags})
+}
+
+// count counts the samples in a part of an extent.
+func (x *Exposition) count(e Extent, at, end int) (n int) {
+	for at < end {
+		if x.Format == exposition.Protobuf {
+			m, next := x.metricAgain(at, e.Family)
+			n, at = n+m.samples, next
+		} else {
+			n, at = n+1, x.identify(at, e).next
+		}
+	}
+	return n
 }
 
 // identity is what tells a series from others.
@@ -83,8 +101,7 @@ type identity struct {
 	// text is all of it, in the text formats.
 	text []byte
 	// next is where the next one starts.
-	next    int
-	samples int
+	next int
 }
 
 // see says whether a series was seen, and notes it if not.
@@ -103,18 +120,23 @@ func (x *Exposition) see(at int, one identity) bool {
 	}
 }
 
-// identify reads a line, or metric, that is known to be valid.
-func (x *Exposition) identify(at int) identity {
+// identify reads a line, or metric, of an extent.
+func (x *Exposition) identify(at int, e Extent) identity {
 	b := x.Body
 	if x.Format == exposition.Protobuf {
-		return x.identifyMetric(at)
+		return x.identifyMetric(at, e.Family)
 	}
 	next := len(b)
 	if n := bytes.IndexByte(b[at:], '\n'); n >= 0 {
 		next = at + n + 1
 	}
-	text := seriesOf(b, at)
-	return identity{hash: maphash.Bytes(seed, text), text: text, next: next, samples: 1}
+	var text []byte
+	if e.Flags&(Odd|Exemplars|UTF8) == 0 {
+		text = usualSeries(b[at:next])
+	} else {
+		text = seriesOf(b, at)
+	}
+	return identity{hash: maphash.Bytes(seed, text), text: text, next: next}
 }
 
 func (x *Exposition) sameSeries(i, j int, one identity) bool {
@@ -122,6 +144,14 @@ func (x *Exposition) sameSeries(i, j int, one identity) bool {
 		return x.sameMetric(i, j)
 	}
 	return string(seriesOf(x.Body, i)) == string(one.text)
+}
+
+// usualSeries is seriesOf for a line with nothing behind the series but numbers.
+func usualSeries(line []byte) []byte {
+	if brace := bytes.LastIndexByte(line, '}'); brace >= 0 {
+		return line[:brace+1]
+	}
+	return line[:bytes.IndexByte(line, ' ')]
 }
 
 // seriesOf returns the name and the labels on a line that is known to be valid.

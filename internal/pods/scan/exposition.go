@@ -22,7 +22,10 @@ type Exposition struct {
 	Families []Family
 	// Extents are in the order of the body.
 	Extents []Extent
-	// Samples is how many samples (series) the body had, duplicates included.
+	// Samples is how many samples (series) the body had, duplicates included. A
+	// metric in protobuf counts as what Prometheus makes of it: a native
+	// histogram is one, the others and summaries are one for each bucket or
+	// quantile, and two for the sum and the count.
 	Samples int
 	// Duplicates is how many samples are in no extent because a sample before
 	// had the same name and labels.
@@ -35,7 +38,8 @@ type Exposition struct {
 type Family struct {
 	// Name is as in [metric.Desc]: with the "_total" of a counter and the
 	// "_info" of an info, which OpenMetrics leaves out in metadata, and without
-	// the suffixes of histograms and summaries.
+	// the suffixes of histograms and summaries. A name that is nowhere in the
+	// body in this way is valid until the next scan.
 	Name []byte
 	// Type is Unknown if there was no TYPE line.
 	Type metric.Type
@@ -51,7 +55,7 @@ type Family struct {
 type Extent struct {
 	// Family is an index of Families.
 	Family int32
-	// Samples is how many there are.
+	// Samples is how many there are, counted as in [Exposition.Samples].
 	Samples int32
 	// Start and End delimit the run in the body: in the text formats whole lines,
 	// in protobuf whole fields "metric" of a MetricFamily with their tags.
@@ -61,7 +65,8 @@ type Extent struct {
 	Flags Flags
 }
 
-// Flags say what is special about the samples of an extent; without any, each
+// Flags say what is special about the samples of an extent, or were about ones
+// that were taken out because they were there twice; without any, each
 // line is a name, perhaps labels in braces, one space, and the value:
 //
 //	name value
@@ -87,6 +92,10 @@ const (
 	Created
 	// Native says that there is a native histogram.
 	Native
+	// Unbounded says of lines of a histogram or summary that a bucket has no
+	// label "le", or a quantile no label "quantile", that is a number, or that
+	// such a label of another line is none.
+	Unbounded
 )
 
 // Options are what a body is scanned with.
@@ -94,7 +103,9 @@ type Options struct {
 	// Reserved are label names that the target has itself.
 	Reserved []string
 	// Limits end the scan with a [LimitError]; 0 is no limit. They are called
-	// as in Prometheus' configuration of a scrape.
+	// as in Prometheus' configuration of a scrape, and count in the same way:
+	// the metric name is a label, one without a value is none. Only the number
+	// of buckets is not brought below its limit by a lower resolution.
 	SampleLimit, LabelLimit, LabelNameLengthLimit, LabelValueLengthLimit, NativeHistogramBucketLimit int
 	// Memory is what the last scan of the same target has left, or nil. It is
 	// changed by the scan.

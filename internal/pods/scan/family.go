@@ -189,8 +189,6 @@ func suffixOf(t metric.Type) string {
 	}
 }
 
-var suffixes = [...]string{"_bucket", "_sum", "_count", "_created", "_total", "_info"}
-
 // familyOf returns the family of a sample, and Created if it only says since
 // when something is counted. What a TYPE line names is before what is made of
 // its name by a suffix, and that before a family without a TYPE line.

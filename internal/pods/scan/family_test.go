@@ -50,7 +50,7 @@ func TestFamilyOfText(t *testing.T) {
 	f := func(body, want string) { t.Helper(); checkFamilies(t, exposition.Text, body, want) }
 	f("a 1\nb 1\na_count 1\n", "a:a/unknown b:b/unknown a_count:a_count/unknown")
 	f("# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\na_sum 1\na_count 1\na 1\na_created 1\na_total 1\na_buckets 1\n",
-		"a_bucket:a/histogram a_bucket:a/histogram a_sum:a/histogram a_count:a/histogram a:a/histogram a_created:a_created/unknown a_total:a_total/unknown a_buckets:a_buckets/unknown")
+		"a_bucket:a/histogram/unbounded a_bucket:a/histogram/unbounded a_sum:a/histogram/unbounded a_count:a/histogram/unbounded a:a/histogram/unbounded a_created:a_created/unknown a_total:a_total/unknown a_buckets:a_buckets/unknown")
 	f("# TYPE a summary\na{quantile=\"0\"} 1\na_sum 1\na_count 1\na_bucket 1\n", "a:a/summary a_sum:a/summary a_count:a/summary a_bucket:a_bucket/unknown")
 	f("# TYPE a counter\na 1\na_total 1\na_count 1\n", "a:a/counter a_total:a_total/unknown a_count:a_count/unknown")
 	// The TYPE line need not be the last one, and comes before.
@@ -63,7 +63,7 @@ func TestFamilyOfText(t *testing.T) {
 	f("# TYPE a gauge\na 1\n# TYPE a counter\n", "a:a/counter")
 	f("# TYPE a histogram\na_sum 1\n# TYPE a counter\n", "a_sum:a/histogram")
 	f("# TYPE a gauge\na 1\n# TYPE a histogram\na_sum 1\n", "a:a/gauge a_sum:a_sum/unknown")
-	f("# TYPE a_bucket histogram\na_bucket_bucket 1\na_bucket 1\n", "a_bucket_bucket:a_bucket/histogram a_bucket:a_bucket/histogram")
+	f("# TYPE a_bucket histogram\na_bucket_bucket 1\na_bucket 1\n", "a_bucket_bucket:a_bucket/histogram/unbounded a_bucket:a_bucket/histogram/unbounded")
 	f("# TYPE _ histogram\n__sum 1\n_sum 1\n", "__sum:_/histogram _sum:_sum/unknown")
 }
 
@@ -110,4 +110,39 @@ func TestManyFamilies(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestUnbounded: lines of histograms and summaries need a bound where they are a
+// bucket or a quantile, and it is a number.
+func TestUnbounded(t *testing.T) {
+	f := func(want bool, lines ...string) {
+		t.Helper()
+		body := strings.Join(lines, "\n") + "\n"
+		var x Exposition
+		if err := x.Scan([]byte(body), Options{}); err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+		var flags Flags
+		for _, e := range x.Extents {
+			flags |= e.Flags
+		}
+		if got := flags&Unbounded != 0; got != want {
+			t.Errorf("%q: unbounded %t", body, got)
+		}
+	}
+	f(false, "a 1", `b{le="x"} 1`, "# TYPE c counter", `c{quantile="x",le=""} 1`)
+	for _, le := range []string{"1", "0.5", "2.", "+Inf", "1e3", "-1", "NaN", "10", ".5"} {
+		f(false, "# TYPE h histogram", `h_bucket{le="7"} 1`, `h_bucket{le="`+le+`"} 1`, "h_sum 1", "h_count 1")
+		f(false, "# TYPE h summary", `h{a="b",quantile="`+le+`"} 1`, `h{a="c",quantile="`+le+`"} 1`, "h_sum 1", "h_count 1")
+	}
+	for _, le := range []string{"", ".", "x", "1x", "1.2.3", "0x", "--1", `\\1`} {
+		f(true, "# TYPE h histogram", `h_bucket{le="`+le+`"} 1`)
+		f(true, "# TYPE h histogram", `h_bucket{le="1"} 1`, `h_bucket{le="`+le+`"} 1`)
+		f(true, "# TYPE h histogram", `h_bucket{le="1",a="b"} 1`, `h_bucket{le="`+le+`",a="b"} 1`)
+		f(true, "# TYPE h histogram", `h_sum{le="`+le+`"} 1`)
+		f(true, "# TYPE h summary", `h{quantile="1"} 1`, `h{quantile="`+le+`"} 1`)
+	}
+	f(true, "# TYPE h histogram", "h_bucket 1")
+	f(true, "# TYPE h histogram", "h 1")
+	f(true, "# TYPE h summary", "h 1")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
-var flagNames = []string{"odd", "stamped", "exemplars", "utf8", "reserved", "created", "native"}
+var flagNames = []string{"odd", "stamped", "exemplars", "utf8", "reserved", "created", "native", "unbounded"}
 
 func (f Flags) names() string {
 	var out []string

@@ -41,7 +41,13 @@ func (x *Exposition) plain(b []byte, i int) (next int, flags Flags) {
 		return end + 1, 0
 	case ' ':
 		start = end + 1
-		if end = digits(b, start); end == start || end-start > maxStamp || end >= len(b) || b[end] != '\n' {
+		if end = digits(b, start); end == start || end-start > maxStamp || end >= len(b) {
+			return 0, 0
+		}
+		if b[end] == '.' && x.Format == exposition.OpenMetrics {
+			end = digits(b, end+1)
+		}
+		if end >= len(b) || b[end] != '\n' {
 			return 0, 0
 		}
 		return end + 1, Stamped

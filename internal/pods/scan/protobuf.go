@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"sort"
 	"unicode/utf8"
 
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -200,15 +201,7 @@ func (x *Exposition) pair(f *fields, m *aMetric) error {
 	if f.wire != wireBytes || !pairKinds.checkAll(f.inside()) {
 		return errProtobuf
 	}
-	l := label{}
-	for p := f.inside(); p.next(); {
-		switch p.number {
-		case 1:
-			l.name = p.bytes()
-		case 2:
-			l.value, l.end = p.start, p.stop
-		}
-	}
+	l := labelIn(f.inside())
 	if len(l.name) == 0 {
 		return syntax("a label without a name")
 	}
@@ -220,6 +213,19 @@ func (x *Exposition) pair(f *fields, m *aMetric) error {
 	}
 	x.series.labels = append(x.series.labels, l)
 	return nil
+}
+
+// labelIn reads a label that is known to be valid.
+func labelIn(f fields) (l label) {
+	for f.next() {
+		switch f.number {
+		case 1:
+			l.name = f.bytes()
+		case 2:
+			l.value, l.end = f.start, f.stop
+		}
+	}
+	return l
 }
 
 // staleNaN is what Prometheus stores where a series ends.
@@ -272,16 +278,8 @@ func (x *Exposition) seriesHash(family int32) uint64 {
 	return h
 }
 
-// readAgain reads a metric that is known to be valid, with the tag at a place,
-// and its labels into x.series.
-func (x *Exposition) readAgain(at int) (m aMetric, family int32, next int) {
-	i, _ := slices.BinarySearchFunc(x.Extents, uint32(at), func(e Extent, at uint32) int {
-		if e.End <= at {
-			return -1
-		}
-		return 1
-	})
-	family = x.Extents[i].Family
+// metricAgain reads a metric of an extent.
+func (x *Exposition) metricAgain(at int, family int32) (m aMetric, next int) {
 	f := fields{b: x.Body, i: at, end: len(x.Body)}
 	f.next()
 	for _, t := range protobufTypes {
@@ -290,22 +288,41 @@ func (x *Exposition) readAgain(at int) (m aMetric, family int32, next int) {
 			break
 		}
 	}
-	return m, family, f.i
+	return m, f.i
 }
 
-func (x *Exposition) identifyMetric(at int) identity {
-	m, family, next := x.readAgain(at)
-	return identity{hash: x.seriesHash(family), next: next, samples: m.samples}
+// labelsAgain reads the labels of a metric of an extent into x.series.
+func (x *Exposition) labelsAgain(at int) (next int) {
+	x.series.reset()
+	f := fields{b: x.Body, i: at, end: len(x.Body)}
+	f.next()
+	for m := f.inside(); m.next(); {
+		if m.number == metricLabel {
+			x.series.labels = append(x.series.labels, labelIn(m.inside()))
+		}
+	}
+	return f.i
+}
+
+func (x *Exposition) identifyMetric(at int, family int32) identity {
+	next := x.labelsAgain(at)
+	return identity{hash: x.seriesHash(family), next: next}
 }
 
 // sameMetric says whether two metrics are of one series.
 func (x *Exposition) sameMetric(i, j int) bool {
-	_, one, _ := x.readAgain(i)
+	x.labelsAgain(i)
 	labels := slices.Clone(x.series.labels)
-	_, other, _ := x.readAgain(j)
-	return one == other && slices.EqualFunc(labels, x.series.labels, func(a, b label) bool {
+	x.labelsAgain(j)
+	return x.familyAt(i) == x.familyAt(j) && slices.EqualFunc(labels, x.series.labels, func(a, b label) bool {
 		return bytes.Equal(a.name, b.name) && bytes.Equal(x.Body[a.value:a.end], x.Body[b.value:b.end])
 	})
+}
+
+// familyAt returns of which family a metric is.
+func (x *Exposition) familyAt(at int) int32 {
+	i := sort.Search(len(x.Extents), func(i int) bool { return int(x.Extents[i].End) > at })
+	return x.Extents[i].Family
 }
 
 // isPlusInf says whether a number is a bound of everything.

@@ -28,6 +28,7 @@ type scratch struct {
 	table  families
 	spare  []Extent
 	seen   []uint64
+	twice  [][2]int
 }
 
 // Scan reads a body of the format that x.Format says. A body that is not valid is

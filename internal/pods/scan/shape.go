@@ -28,6 +28,8 @@ type shape struct {
 	labels int
 	family int32
 	flags  Flags
+	// bound is which label has to be a number, or -1.
+	bound int
 	// start is where in that line the values start.
 	start [maxShapeLabels]int32
 	// gap is how long that is what stands before each value, the quote included
@@ -53,13 +55,13 @@ func (s *shapes) forget() {
 }
 
 // learn keeps the shape of a line that was read in full.
-func (s *shapes) learn(line, nameEnd int, labels []label, family int32, flags Flags) {
+func (s *shapes) learn(line, nameEnd int, labels []label, bound int, family int32, flags Flags) {
 	if len(labels) > maxShapeLabels {
 		return
 	}
 	s.last = (s.last + 1) % numShapes
 	sh := &s.all[s.last]
-	sh.line, sh.labels, sh.family, sh.flags = line, len(labels), family, flags
+	sh.line, sh.labels, sh.bound, sh.family, sh.flags = line, len(labels), bound, family, flags
 	sh.fixed = nameEnd + 1 - line
 	before := nameEnd
 	for i, l := range labels {

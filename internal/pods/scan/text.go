@@ -60,7 +60,11 @@ func (x *Exposition) fastLine(b []byte, i int) (int, error) {
 		next, flags = after, flags|odd
 	}
 	sh := &x.shapes.all[x.shapes.last]
-	return next, x.add(sh.family, i, next, 1, flags|sh.flags)
+	flags |= sh.flags
+	if sh.bound >= 0 && !isBound(b, i+int(sh.start[sh.bound])) {
+		flags |= Unbounded
+	}
+	return next, x.add(sh.family, i, next, 1, flags)
 }
 
 // lineEnd returns where the text of a line ends, and where the next line starts.
@@ -129,6 +133,10 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 			flags |= Reserved
 		}
 	}
+	bound, missing := x.boundOf(family)
+	if missing || bound >= 0 && !isBound(b, s.labels[bound].value) {
+		flags |= Unbounded
+	}
 	value := at.after
 	if !s.strict {
 		value = blanks(b, value, at.end)
@@ -140,8 +148,8 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 	}
 	x.sum = mix(x.sum, maphash.Bytes(seed, b[at.series:at.after]))
 	usual := value == at.after+1 && b[at.after] == ' '
-	if usual && at.start == at.series && flags&(Odd|UTF8) == 0 && !x.labelsLimited() {
-		x.shapes.learn(at.start, s.nameEnd, s.labels, family, flags)
+	if usual && at.start == at.series && flags&(Odd|UTF8|Unbounded) == 0 && !x.labelsLimited() {
+		x.shapes.learn(at.start, s.nameEnd, s.labels, bound, family, flags)
 	}
 	if !usual {
 		odd = Odd
@@ -158,5 +166,12 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 // count.
 func (x *Exposition) labelsLimited() bool {
 	o := &x.opts
-	return o.LabelLimit > 0 && len(x.series.labels) >= o.LabelLimit || o.LabelNameLengthLimit > 0
+	if o.LabelNameLengthLimit > 0 {
+		for i := range x.series.labels {
+			if len(x.series.labels[i].name) > o.LabelNameLengthLimit {
+				return true
+			}
+		}
+	}
+	return o.LabelLimit > 0 && len(x.series.labels) >= o.LabelLimit
 }

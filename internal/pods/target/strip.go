@@ -8,6 +8,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// Matters reports whether a pod can make a difference to any target: it asks to be
+// scraped, or it is the pod of this process.
+func (o *Options) Matters(pod *corev1.Pod) bool {
+	return pod.Annotations[AnnotationScrape] == "true" || o.SelfUID != "" && string(pod.UID) == o.SelfUID
+}
+
 // Strip returns a pod that has what makes its targets and nothing else: Of and
 // Assemble say the same of it, with the same options. A pod that does not ask to be
 // scraped keeps little more than its name. What is kept is shared with the pod,
@@ -17,11 +23,10 @@ func (o *Options) Strip(pod *corev1.Pod) *corev1.Pod {
 		Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 		CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 	}}
-	wanted := pod.Annotations[AnnotationScrape] == "true"
-	if wanted || o.SelfUID != "" && string(pod.UID) == o.SelfUID {
+	if o.Matters(pod) {
 		out.Status.PodIP, out.Status.PodIPs = pod.Status.PodIP, pod.Status.PodIPs
 	}
-	if !wanted {
+	if pod.Annotations[AnnotationScrape] != "true" {
 		return out
 	}
 	o.stripMeta(pod, out)

@@ -34,6 +34,9 @@ func TestStrip(t *testing.T) {
 	}
 	var stripped []*corev1.Pod
 	for _, p := range pods {
+		if got, want := o.Matters(p), p.Name != "none"; got != want {
+			t.Errorf("pod %s matters: %t", p.Name, got)
+		}
 		before := p.DeepCopy()
 		stripped = append(stripped, o.Strip(p))
 		if diff := cmp.Diff(before, p); diff != "" {

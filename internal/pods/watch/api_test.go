@@ -65,6 +65,7 @@ func key(o metav1.Object) string { return o.GetNamespace() + "/" + o.GetName() }
 // put creates or changes an object; del deletes one.
 func (a *api) put(o metav1.Object)               { a.change(key(o), o, false) }
 func (a *api) del(namespace, name string)        { a.change(namespace+"/"+name, nil, false) }
+func (a *api) bookmark()                         { a.change("", nil, false) }
 func (a *api) missDelete(namespace, name string) { a.change(namespace+"/"+name, nil, true) }
 
 func (a *api) change(key string, o metav1.Object, missed bool) {
@@ -240,6 +241,8 @@ func (a *api) watch(w http.ResponseWriter, r *http.Request, s scope, from int, t
 			}
 			from = e.version
 			switch was, is := s.has(e.old), s.has(e.new); {
+			case e.old == nil && e.new == nil:
+				send("BOOKMARK", bookmark(s.resource, from))
 			case was && is:
 				send("MODIFIED", e.new)
 			case is:

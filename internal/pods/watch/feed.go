@@ -127,21 +127,35 @@ func (f *feed) place() []any {
 }
 
 // Add takes an object that is new to the reflector.
-func (f *feed) Add(obj any) error {
-	defer f.changed()
-	return f.Store.Add(f.strip(obj))
-}
+func (f *feed) Add(obj any) error { return f.apply(f.Store.Add, obj) }
 
 // Update takes a changed object.
-func (f *feed) Update(obj any) error {
-	defer f.changed()
-	return f.Store.Update(f.strip(obj))
-}
+func (f *feed) Update(obj any) error { return f.apply(f.Store.Update, obj) }
 
 // Delete takes an object that is gone, or not selected any more.
-func (f *feed) Delete(obj any) error {
-	defer f.changed()
-	return f.Store.Delete(obj)
+func (f *feed) Delete(obj any) error { return f.apply(f.Store.Delete, obj) }
+
+// apply changes the store, and then tells the watcher if that can make a
+// difference. Any change is a sign of life.
+func (f *feed) apply(change func(any) error, obj any) error {
+	stripped := f.strip(obj)
+	matters := f.matters(stripped)
+	err := change(stripped)
+	f.heard()
+	if matters {
+		f.watcher.changed()
+	}
+	return err
+}
+
+// matters reports whether more than the name of an object is known, or was.
+func (f *feed) matters(stripped any) bool {
+	if _, isName := stripped.(cache.ExplicitKey); !isName {
+		return true
+	}
+	old, known, err := f.Get(stripped)
+	_, wasName := old.(cache.ExplicitKey)
+	return err != nil || known && !wasName
 }
 
 // Replace takes all objects. What is not among them is gone, seen or not.
@@ -153,7 +167,8 @@ func (f *feed) Replace(all []any, version string) error {
 	f.mu.Lock()
 	f.synced = f.synced || err == nil
 	f.mu.Unlock()
-	f.changed()
+	f.heard()
+	f.watcher.changed()
 	return err
 }
 
@@ -166,21 +181,19 @@ func (f *feed) Bookmark(string) error {
 	return nil
 }
 
-// changed is also a sign of life.
-func (f *feed) changed() {
-	f.heard()
-	f.watcher.changed()
-}
-
 // Transformer strips objects before the reflector gathers a streamed list.
 func (f *feed) Transformer() cache.TransformFunc {
 	return func(obj any) (any, error) { return f.strip(obj), nil }
 }
 
-// strip drops what is not needed of an object.
+// strip drops what is not needed of an object. Of a pod that is none to scrape, as
+// most are, the name stays.
 func (f *feed) strip(obj any) any {
 	switch obj := obj.(type) {
 	case *corev1.Pod:
+		if !f.watcher.target.Matters(obj) {
+			return cache.ExplicitKey(obj.Namespace + "/" + obj.Name)
+		}
 		return f.watcher.target.Strip(obj)
 	case *corev1.Namespace:
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: obj.Name, ResourceVersion: obj.ResourceVersion}}

@@ -50,6 +50,9 @@ func TestRegression11MissedDelete(t *testing.T) {
 		a.put(with(pod("b", "tenant", "10.0.0.1"), func(p *corev1.Pod) { p.Annotations = nil }))
 		a.put(pod("c", "last", "10.0.0.3"))
 		expect(t, w, "a/stays=10.0.0.2:80 c/last=10.0.0.3:80")
+		a.missDelete("b", "tenant")
+		a.put(with(pod("b", "tenant", "10.0.0.1"), func(p *corev1.Pod) { p.Annotations["prometheus.io/port"] = "1" }))
+		expect(t, w, "a/stays=10.0.0.2:80 b/tenant=10.0.0.1:1 c/last=10.0.0.3:80")
 		if err := w.pods[0].state().err; err != nil {
 			t.Errorf("the watch counts as failed: %v", err)
 		}

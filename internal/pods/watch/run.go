@@ -20,9 +20,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for {
 		// A pod whose grace period ends changes without an event.
 		var ending <-chan time.Time
+		began := time.Now()
 		if next := w.rebuild(); !next.IsZero() {
 			ending = time.After(time.Until(next) + time.Millisecond)
 		}
+		took := time.Since(began)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -30,10 +32,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 			continue
 		case <-w.dirty:
 		}
-		select { // more will come at once
+		select { // more will come at once; and at most a tenth of a core is used
 		case <-ctx.Done():
 			return nil
-		case <-time.After(w.coalesce):
+		case <-time.After(max(w.coalesce, 9*took)):
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator"
@@ -173,6 +174,72 @@ func TestNamespacesAreRefused(t *testing.T) {
 	if got := w.list(); got != "" {
 		t.Errorf("without knowing the namespaces there are targets %s", got)
 	}
+}
+
+// TestUnrelatedPods come and go without work.
+func TestUnrelatedPods(t *testing.T) {
+	f := &feed{query: query{resource: "pods"}, Store: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	f.watcher = &Watcher{dirty: make(chan struct{}, 1)}
+	other := with(pod("a", "p", "10.0.0.1"), func(p *corev1.Pod) { p.Annotations = nil })
+	for i, step := range []struct {
+		do    func(any) error
+		obj   any
+		dirty bool
+	}{
+		{f.Add, other, false},
+		{f.Update, other, false},
+		{f.Update, pod("a", "p", "10.0.0.1"), true},
+		{f.Update, other, true},
+		{f.Delete, other, false},
+		{f.Add, pod("a", "p", "10.0.0.1"), true},
+		{f.Delete, other, true},
+		{f.Add, other, false},
+		{f.Delete, other, false},
+	} {
+		if err := step.do(step.obj); err != nil {
+			t.Error(err)
+		}
+		if got := len(f.watcher.dirty) > 0; got != step.dirty {
+			t.Errorf("step %d: work to do: %t", i, got)
+		}
+		for len(f.watcher.dirty) > 0 {
+			<-f.watcher.dirty
+		}
+	}
+	if keys := f.ListKeys(); len(keys) != 0 {
+		t.Errorf("left over: %v", keys)
+	}
+}
+
+// TestBookmark has the API server say no more than that it is there.
+func TestBookmark(t *testing.T) {
+	servers(t, func(t *testing.T, a *api) {
+		a.put(pod("a", "p", "10.0.0.1"))
+		w := start(t, a, Options{})
+		expect(t, w, "a/p=10.0.0.1:80")
+		// The watch begins after the list, and is a sign of life itself.
+		eventually(t, func() (string, bool) {
+			asked := strings.Join(a.asked(), "\n")
+			return asked, strings.Contains(asked, "watch pods")
+		})
+		for range 3 {
+			before := w.LastContact()
+			a.bookmark()
+			eventually(t, func() (string, bool) {
+				at := w.LastContact()
+				return at.String(), at.After(before)
+			})
+		}
+		expect(t, w, "a/p=10.0.0.1:80")
+	})
+}
+
+// TestManyNamespacesAreRefused says a few of many things that are wrong.
+func TestManyNamespacesAreRefused(t *testing.T) {
+	a := newAPI(t)
+	a.setDeny(func(string, string) int { return 403 })
+	w := start(t, a, Options{Namespaces: []string{"a", "b", "c", "d", "e", "f"}})
+	expectError(t, w, "\nand 3 more")
 }
 
 // TestGracePeriodEnds drops a pod when its grace period is over, without an event.
