@@ -106,6 +106,10 @@ type Options struct {
 	// as in Prometheus' configuration of a scrape, and count in the same way:
 	// the metric name is a label, one without a value is none. Only the number
 	// of buckets is not brought below its limit by a lower resolution.
+	// FamilyLimit is one of our own: families cost far more memory than the few
+	// bytes that a pod needs for one.
+	FamilyLimit int
+
 	SampleLimit, LabelLimit, LabelNameLengthLimit, LabelValueLengthLimit, NativeHistogramBucketLimit int
 	// Memory is what the last scan of the same target has left, or nil. It is
 	// changed by the scan.
