@@ -55,6 +55,9 @@ func healthy(random *rand.Rand, pod int) body {
 		if strings.HasSuffix(s.name, "(native)") {
 			continue // not every format has them
 		}
+		if distribution(families, "up") && strings.HasPrefix(s.name, "up_") {
+			s.name = "exported_" + s.name // whole families are renamed
+		}
 		for s.name == "up" || strings.HasPrefix(s.name, "scrape_") || strings.HasPrefix(s.name, "kubevitals_") {
 			s.name = "exported_" + s.name
 		}
@@ -67,6 +70,13 @@ func healthy(random *rand.Rand, pod int) body {
 	return b
 }
 
+// distribution reports whether a family is there that has series of several names.
+func distribution(families []*dto.MetricFamily, name string) bool {
+	return slices.ContainsFunc(families, func(f *dto.MetricFamily) bool {
+		return f.GetName() == name && (f.GetType() == dto.MetricType_SUMMARY || f.GetType() == dto.MetricType_HISTOGRAM)
+	})
+}
+
 // expose gives a sample the labels of its pod, by the algorithm of Prometheus.
 func expose(s *sample, pod int) {
 	taken := func(name string) bool {
@@ -75,7 +85,7 @@ func expose(s *sample, pod int) {
 	}
 	for _, name := range []string{podLabel, namespaceLabel} {
 		value, ok := s.labels[name]
-		if !ok || value == "" {
+		if !ok {
 			continue
 		}
 		renamed := "exported_" + name

@@ -46,7 +46,8 @@ type Options struct {
 	// Collision is what becomes of labels that collide with target labels.
 	Collision Collision
 	// Reserved reports whether pods may not have a family of this name. Theirs
-	// is called "exported_" and the name. Nil reserves nothing.
+	// is called "exported_" and the name, and so are those that have been called
+	// so already. Nil reserves nothing.
 	Reserved func(name string) bool
 	// Keep reports whether a family is exposed; nil keeps all.
 	Keep func(name string) bool
@@ -71,9 +72,10 @@ type Stats struct {
 // cheaper. It is not safe for concurrent use, but what it returns is. The zero
 // value is ready.
 type Merger struct {
-	names  map[string]string // strings that do not keep bodies alive
-	places map[string]place  // of families, by their names in bodies and as exposed; empty between calls
-	counts []int32
+	names   map[string]string // strings that do not keep bodies alive
+	places  map[string]place  // of families, by their names in bodies; empty between calls
+	renamed map[string]int32  // the ids of families that are exposed under another name, by that
+	counts  []int32
 }
 
 // place is where a family of a body goes: in the table, with "exported_" so many
@@ -149,9 +151,10 @@ func (m *Merger) join(x *merged) {
 		m.names = make(map[string]string)
 	}
 	if m.places == nil {
-		m.places = make(map[string]place)
+		m.places, m.renamed = make(map[string]place), make(map[string]int32)
 	}
 	defer clear(m.places) // its keys are parts of bodies
+	defer clear(m.renamed)
 	families, extents := 0, 0
 	for i := range x.sources {
 		families, extents = families+len(x.sources[i].Families), extents+len(x.sources[i].Extents)
@@ -166,6 +169,9 @@ func (m *Merger) join(x *merged) {
 	m.distribute(x, places, make([]ref, extents))
 	x.settle(func(name string) (*family, bool) {
 		p, ok := m.places[name]
+		if id, renamed := m.renamed[name]; renamed {
+			p, ok = place{id: id}, true
+		}
 		if !ok || p.id == dropped {
 			return nil, false
 		}
@@ -222,22 +228,33 @@ func (m *Merger) describe(x *merged, g *family, f *scan.Family, from exposition.
 // add adds a family that no source before had.
 func (m *Merger) add(x *merged, name string) place {
 	exposed, p := name, place{id: dropped}
-	for x.opts.Reserved != nil && x.opts.Reserved(exposed) {
-		exposed = exportedPrefix + exposed
-		p.exported++
+	if x.reserved(name) {
+		exposed, p.exported = exportedPrefix+name, 1
 	}
-	if other, known := m.places[exposed]; known {
-		p.id = other.id
-	} else if x.opts.Keep == nil || x.opts.Keep(exposed) {
+	if x.opts.Keep == nil || x.opts.Keep(exposed) {
 		p.id = int32(len(x.table))
 		x.table = append(x.table, family{Desc: metric.Desc{Name: exposed}})
+		if p.exported > 0 {
+			m.renamed[exposed] = p.id
+		}
 	}
-	m.places[exposed] = place{id: p.id}
 	m.places[name] = p
 	return p
 }
 
 const exportedPrefix = "exported_"
+
+// reserved reports whether a family of a pod gets another name. One whose name
+// was given by this rule gets a further "exported_", so that what is another
+// family at the pod stays another one.
+func (x *merged) reserved(name string) bool {
+	for rest, found := name, x.opts.Reserved != nil; found; rest, found = strings.CutPrefix(rest, exportedPrefix) {
+		if x.opts.Reserved(rest) {
+			return true
+		}
+	}
+	return false
+}
 
 // distribute gives each family its extents, in the order of the sources.
 func (m *Merger) distribute(x *merged, places []place, refs []ref) {

@@ -198,10 +198,18 @@ func (x *Exposition) metric(f fields, family int32, field uint64) (m aMetric, er
 
 // pair reads a label.
 func (x *Exposition) pair(f *fields, m *aMetric) error {
-	if f.wire != wireBytes || !pairKinds.checkAll(f.inside()) {
+	l, ok := label{}, false
+	if f.wire == wireBytes {
+		l, ok = usualLabel(f.b, f.start, f.stop)
+	}
+	if ok {
+		ok = validText(f.b[l.value:l.end])
+	} else if ok = f.wire == wireBytes && pairKinds.checkAll(f.inside()); ok {
+		l = labelIn(f.inside())
+	}
+	if !ok {
 		return errProtobuf
 	}
-	l := labelIn(f.inside())
 	if len(l.name) == 0 {
 		return syntax("a label without a name")
 	}
@@ -213,6 +221,22 @@ func (x *Exposition) pair(f *fields, m *aMetric) error {
 	}
 	x.series.labels = append(x.series.labels, l)
 	return nil
+}
+
+// usualLabel reads a label that is as all libraries write it: a name that needs
+// no quotes, and a value, neither of them long. What the value is is not looked
+// at.
+func usualLabel(b []byte, i, end int) (l label, ok bool) {
+	const nameTag, valueTag = 1<<3 | wireBytes, 2<<3 | wireBytes
+	if end-i < 5 || b[i] != nameTag || b[i+1] == 0 {
+		return l, false
+	}
+	value := i + 2 + int(b[i+1])
+	if b[i+1] >= utf8.RuneSelf || value+2 > end || b[value] != valueTag || b[value+1] >= utf8.RuneSelf || value+2+int(b[value+1]) != end {
+		return l, false
+	}
+	l = label{name: b[i+2 : value : value], value: value + 2, end: end}
+	return l, legacy(l.name, labelStart, labelByte)
 }
 
 // labelIn reads a label that is known to be valid.
@@ -298,7 +322,11 @@ func (x *Exposition) labelsAgain(at int) (next int) {
 	f.next()
 	for m := f.inside(); m.next(); {
 		if m.number == metricLabel {
-			x.series.labels = append(x.series.labels, labelIn(m.inside()))
+			l, ok := usualLabel(m.b, m.start, m.stop)
+			if !ok {
+				l = labelIn(m.inside())
+			}
+			x.series.labels = append(x.series.labels, l)
 		}
 	}
 	return f.i
