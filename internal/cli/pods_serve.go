@@ -64,11 +64,14 @@ func shown(s *pods.Status) web.Target {
 	t := &s.Target
 	out := web.Target{
 		Namespace: t.Namespace, Pod: t.Pod, URL: t.URL(), Container: t.Container, PortName: t.PortName,
-		Scraped: s.At, Duration: s.Duration, Samples: s.Samples, Bytes: s.Bytes, Reason: s.Reason, Detail: s.Detail,
-		Labels: make([]string, 0, 2*len(t.Labels)),
+		Scraped: s.At, Duration: s.Duration, Samples: s.Samples, Bytes: s.Bytes, Reason: s.Reason,
+		// What stands beside it is not said twice.
+		Detail: strings.TrimPrefix(s.Detail, fmt.Sprintf("fetching %q: %s: ", t.URL(), s.Reason)),
 	}
 	for _, l := range t.Labels {
-		out.Labels = append(out.Labels, l.Name, l.Value)
+		if l.Value != t.Pod && l.Value != t.Namespace {
+			out.Labels = append(out.Labels, l.Name, l.Value)
+		}
 	}
 	if t.Problem == "" {
 		out.Link = "/pods/" + url.PathEscape(t.Namespace) + "/" + url.PathEscape(t.Pod) + "/" + strconv.Itoa(int(t.Port)) + "?path=" + url.QueryEscape(t.Path)

@@ -114,7 +114,7 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 	targets := p.opts.Targets()
 	results := p.scrapeAll(ctx, format, targets)
 	operator.Cleanup(ctx, func() { p.release(results) })
-	p.note(format, results)
+	p.note(results)
 
 	sources := make([]merge.Source, 0, len(results))
 	for _, r := range results {
@@ -210,7 +210,7 @@ func (p *Pods) state(id string) *state {
 
 // note keeps what a scrape has shown of each target, and forgets targets that
 // are gone.
-func (p *Pods) note(format exposition.Format, results []*result) {
+func (p *Pods) note(results []*result) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,7 +22,7 @@ func (x *merged) settle(find finder) {
 	var apart []*family
 	for i := range x.table {
 		f := &x.table[i]
-		if f.complex && !(x.fits(f) && x.adopt(f, find)) {
+		if f.complex && (!x.fits(f) || !x.adopt(f, find)) {
 			apart = append(apart, f)
 		}
 	}

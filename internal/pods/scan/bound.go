@@ -13,7 +13,8 @@ import (
 // there should be one.
 func (x *Exposition) boundOf(family int32) (index int, missing bool) {
 	f := &x.Families[family]
-	name, needed := "", false
+	var name string
+	var needed bool
 	switch f.Type {
 	case metric.Histogram:
 		name, needed = "le", !bytes.HasSuffix(x.series.name, []byte("_sum")) && !bytes.HasSuffix(x.series.name, []byte("_count")) && !bytes.HasSuffix(x.series.name, []byte("_created"))

@@ -221,3 +221,6 @@ func (h *native) check() (populated int, reason string) {
 	}
 	return populated, ""
 }
+
+// isPlusInf says whether a number is a bound of everything.
+func isPlusInf(v uint64) bool { return math.IsInf(math.Float64frombits(v), 1) }

@@ -27,7 +27,7 @@ type scratch struct {
 	series series
 	table  families
 	spare  []Extent
-	seen   []uint64
+	seen   []uint64 // while duplicates are looked for
 	twice  [][2]int
 }
 

@@ -148,8 +148,11 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 	}
 	x.sum = mix(x.sum, maphash.Bytes(seed, b[at.series:at.after]))
 	usual := value == at.after+1 && b[at.after] == ' '
-	if usual && at.start == at.series && flags&(Odd|UTF8|Unbounded) == 0 && !x.labelsLimited() {
-		x.shapes.learn(at.start, s.nameEnd, s.labels, bound, family, flags)
+	if usual && at.start == at.series && flags&(Odd|Unbounded) == 0 && !x.labelsLimited() {
+		x.shapes.learn(at.start, at.after, s.labels, bound, family, flags)
+	}
+	if next, more := x.plain(b, value); next == at.next && usual {
+		return x.add(family, at.start, at.next, 1, flags|more|odd)
 	}
 	if !usual {
 		odd = Odd
