@@ -72,11 +72,15 @@ type Stats struct {
 // cheaper. It is not safe for concurrent use, but what it returns is. The zero
 // value is ready.
 type Merger struct {
-	names   map[string]string // strings that do not keep bodies alive
-	places  map[string]place  // of families, by their names in bodies; empty between calls
-	renamed map[string]int32  // the ids of families that are exposed under another name, by that
+	names   map[string]string             // strings that do not keep bodies alive
+	helps   [numFormats]map[string]string // texts without their escapes, by those with
+	places  map[string]place              // of families, by their names in bodies; empty between calls
+	renamed map[string]int32              // the ids of families that are exposed under another name, by that
 	counts  []int32
 }
+
+// numFormats is how many formats bodies can have.
+const numFormats = int(exposition.Protobuf) + 1
 
 // place is where a family of a body goes: in the table, with "exported_" so many
 // times before its name.
@@ -311,10 +315,20 @@ var (
 
 // help is Help without a copy if that has been made before.
 func (m *Merger) help(escaped []byte, f exposition.Format) string {
-	if bytes.IndexByte(escaped, '\\') >= 0 {
-		return Help(escaped, f)
+	if bytes.IndexByte(escaped, '\\') < 0 {
+		return m.string(escaped)
 	}
-	return m.string(escaped)
+	helps := m.helps[f]
+	if helps == nil || len(helps) > maxNames {
+		helps = make(map[string]string)
+		m.helps[f] = helps
+	}
+	s, ok := helps[string(escaped)]
+	if !ok {
+		s = Help(escaped, f)
+		helps[string(escaped)] = s
+	}
+	return s
 }
 
 // distribution reports whether samples of a type are more than one series.
