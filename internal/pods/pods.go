@@ -58,10 +58,10 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Limits bound what one target may send, by the names that they have in the
-// configuration of Prometheus. 0 is no limit.
+// Limits bound what one target may send. 0 is no limit. All but Families are
+// those of Prometheus' configuration.
 type Limits struct {
-	Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
+	Families, Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
 }
 
 // Pods is a part of an exposition that has the metrics of pods. Make it with
