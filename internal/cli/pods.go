@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,6 +105,7 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	f.ask.warn("/", log)
 	self(&s.chosen, servers.ln.Addr())
 	p, err := f.newPodsServer(&s, config, log)
 	if err != nil {
@@ -127,7 +127,6 @@ func (f *podsFlags) cluster() (*rest.Config, error) {
 
 // self makes targets that are this process itself known, which would be a loop.
 func self(c *chosen, addr net.Addr) {
-	c.options.SelfUID = os.Getenv("POD_UID")
 	local, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -31,6 +32,22 @@ func (f *askFlags) client(hop string) (*fetch.Client, error) {
 		BodyLimit: int64(f.body), WireLimit: int64(f.wire), Budget: int64(f.budget), Concurrency: f.concurrency,
 		Compression: f.compression, UserAgent: userAgent(), Hop: hop,
 	})
+}
+
+// besides is what this process needs besides the budget: its programs, what it
+// knows of pods, and the buffers of connections.
+const besides = 64 << 20
+
+// warn says in the log that the budget is too large for the container. root is
+// where the file system begins.
+func (f *askFlags) warn(root string, log *slog.Logger) {
+	limit, err := cgroupLimit(root)
+	if err != nil || limit >= int64(f.budget)+besides {
+		return
+	}
+	of := quantity(limit)
+	log.Warn("The container may have less memory than --budget allows for: pods that send much can end it",
+		"limit", of.String(), "budget", f.budget.String(), "hint", "raise the limit, or lower --budget")
 }
 
 // options returns what becomes of the answers, as the flags say.
