@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -31,9 +32,21 @@ func (p *podsServer) register(to *servers) {
 	op.Handle("GET /metrics", pods.RefuseLoops(metrics))
 	op.Expose("/metrics/self", exposition.Prometheus{}, operator.Except(podsPart))
 	op.Handle("GET /pods/{namespace}/{pod}/{port}", pods.RefuseLoops(p.part.Single()))
-	op.Handle("GET /sd", p.part.Discovery())
+	op.Handle("GET /sd", p.known(p.part.Discovery()))
 	op.Handle("GET /targets", web.PodsTargets(p.log, p.page))
 	op.Handle("GET /{$}", web.PodsIndex(p.log, p.page))
+}
+
+// known answers 503 as long as pods are not known: to Prometheus an empty list is
+// that there are none any more, and an error that what it had is still right.
+func (p *podsServer) known(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := p.watcher.Ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // page is what the pages show.

@@ -39,7 +39,7 @@ func (f *treatFlags) options(timeout time.Duration) (o pods.Options, err error) 
 		Timeout: timeout, Fallback: f.fallback, StripTimestamps: !f.timestamps,
 		DropInvalidLines: f.invalid == "drop", Reports: f.reports,
 		Limits: pods.Limits{
-			Samples: f.samples, Labels: f.labels, LabelNameLength: f.nameLength,
+			Families: f.families, Samples: f.samples, Labels: f.labels, LabelNameLength: f.nameLength,
 			LabelValueLength: f.valueLength, NativeHistogramBuckets: f.buckets,
 		},
 	}
@@ -70,7 +70,7 @@ func (f *treatFlags) limits() error {
 		flag  string
 		value int
 	}{
-		{"sample-limit", f.samples}, {"label-limit", f.labels}, {"label-name-length-limit", f.nameLength},
+		{"family-limit", f.families}, {"sample-limit", f.samples}, {"label-limit", f.labels}, {"label-name-length-limit", f.nameLength},
 		{"label-value-length-limit", f.valueLength}, {"native-histogram-bucket-limit", f.buckets},
 	} {
 		if limit.value < 0 {

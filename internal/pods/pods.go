@@ -58,10 +58,10 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Limits bound what one target may send, by the names that they have in the
-// configuration of Prometheus. 0 is no limit.
+// Limits bound what one target may send. 0 is no limit. All but Families are
+// those of Prometheus' configuration.
 type Limits struct {
-	Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
+	Families, Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
 }
 
 // Pods is a part of an exposition that has the metrics of pods. Make it with
@@ -90,7 +90,8 @@ type state struct {
 	size    int // of the last body
 	memory  [numFormats]*scan.Memory
 	last    Status
-	logged  string // the reason that was logged last
+	logged  string    // the reason that was logged last
+	told    time.Time // when
 	touched time.Time
 }
 
@@ -226,7 +227,7 @@ func (p *Pods) note(results []*result) {
 			s.size = len(r.raw.Bytes)
 		}
 		p.counts.add(r)
-		p.tell(s, r)
+		p.tell(s, r, now)
 	}
 	for id, s := range p.states {
 		if now.Sub(s.touched) > forgetAfter {
@@ -241,11 +242,16 @@ func (p *Pods) note(results []*result) {
 // forgetAfter is how long a target is known that was not scraped.
 const forgetAfter = 10 * time.Minute
 
-// tell logs that the state of a target has changed. The caller holds the mutex.
-func (p *Pods) tell(s *state, r *result) {
-	if s.logged == r.reason {
+// logInterval is how far apart two log lines about one target are at least.
+const logInterval = time.Minute
+
+// tell logs that the state of a target has changed, but not more often than once
+// in a while: pods decide about it. The caller holds the mutex.
+func (p *Pods) tell(s *state, r *result, now time.Time) {
+	if s.logged == r.reason || now.Sub(s.told) < logInterval {
 		return
 	}
+	s.told = now
 	t := r.target
 	attrs := []any{"namespace", t.Namespace, "pod", t.Pod, "port", t.Port}
 	switch {

@@ -186,7 +186,7 @@ func (r *result) relabel(p *Pods) {
 func (p *Pods) scanOptions(t *target.Target) scan.Options {
 	l := p.opts.Limits
 	o := scan.Options{
-		SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
+		FamilyLimit: l.Families, SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
 		LabelValueLengthLimit: l.LabelValueLength, NativeHistogramBucketLimit: l.NativeHistogramBuckets,
 	}
 	if l.Labels > 0 { // those of the target and the name count

@@ -103,6 +103,9 @@ const (
 type Options struct {
 	// Reserved are label names that the target has itself.
 	Reserved []string
+	// FamilyLimit ends the scan with a [LimitError], as all limits do; 0 is none.
+	// Families cost far more memory than the few bytes that a pod needs for one.
+	FamilyLimit int
 	// Limits end the scan with a [LimitError]; 0 is no limit. They are called
 	// as in Prometheus' configuration of a scrape, and count in the same way:
 	// the metric name is a label, one without a value is none. Only the number
@@ -123,7 +126,7 @@ type Memory struct {
 // LimitError says that a body is beyond a limit.
 type LimitError struct {
 	// Limit is the name that Prometheus' configuration has for it, such as
-	// "sample_limit".
+	// "sample_limit", or "family_limit".
 	Limit string
 	// Max is the limit.
 	Max int

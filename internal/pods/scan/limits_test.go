@@ -24,6 +24,9 @@ func TestLimits(t *testing.T) {
 	f("a 1\nb 1\n", Options{SampleLimit: 2}, "")
 	f("a 1\nb 1\nc 1\n", Options{SampleLimit: 2}, "sample_limit")
 	f("a 1\na 1\na 1\n", Options{SampleLimit: 2}, "sample_limit") // as Prometheus
+	f("a 1\nb 1\nb{c=\"d\"} 1\n", Options{FamilyLimit: 2}, "")
+	f("a 1\nb 1\nc 1\n", Options{FamilyLimit: 2}, "family_limit")
+	f("# TYPE a gauge\n# HELP b b\n", Options{FamilyLimit: 1}, "family_limit")
 	// The name is a label.
 	f("a{b=\"c\"} 1\n", Options{LabelLimit: 2}, "")
 	f("a{b=\"c\"} 1\n", Options{LabelLimit: 1}, "label_limit")

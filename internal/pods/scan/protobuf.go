@@ -50,6 +50,9 @@ func (x *Exposition) scanProtobuf() error {
 		if err := x.family(all.inside()); err != nil {
 			return err
 		}
+		if err := x.checkFamilies(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

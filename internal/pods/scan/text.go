@@ -24,7 +24,9 @@ func (x *Exposition) scanText() error {
 		x.at = i
 		next, err := x.fastLine(b, i)
 		if next == 0 && err == nil {
-			next, err = x.line(b, i)
+			if next, err = x.line(b, i); err == nil {
+				err = x.checkFamilies()
+			}
 		}
 		if err != nil {
 			return err
