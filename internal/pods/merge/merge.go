@@ -72,9 +72,10 @@ type Stats struct {
 // cheaper. It is not safe for concurrent use, but what it returns is. The zero
 // value is ready.
 type Merger struct {
-	names   map[string]string // strings that do not keep bodies alive
-	places  map[string]place  // of families, by their names in bodies; empty between calls
-	renamed map[string]int32  // the ids of families that are exposed under another name, by that
+	names   map[string]string    // strings that do not keep bodies alive
+	helps   [2]map[string]string // help texts by how they were escaped in text and OpenMetrics
+	places  map[string]place     // of families, by their names in bodies; empty between calls
+	renamed map[string]int32     // the ids of families that are exposed under another name, by that
 	counts  []int32
 }
 
@@ -311,10 +312,19 @@ var (
 
 // help is Help without a copy if that has been made before.
 func (m *Merger) help(escaped []byte, f exposition.Format) string {
-	if bytes.IndexByte(escaped, '\\') >= 0 {
-		return Help(escaped, f)
+	if bytes.IndexByte(escaped, '\\') < 0 || f == exposition.Protobuf {
+		return m.string(escaped)
 	}
-	return m.string(escaped)
+	known := &m.helps[f]
+	if *known == nil || len(*known) > maxNames {
+		*known = make(map[string]string)
+	}
+	text, ok := (*known)[string(escaped)]
+	if !ok {
+		text = Help(escaped, f)
+		(*known)[string(escaped)] = text
+	}
+	return text
 }
 
 // distribution reports whether samples of a type are more than one series.
