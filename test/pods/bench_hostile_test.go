@@ -28,7 +28,7 @@ func benchHostile(b *testing.B, binary string) {
 			b.Fatal(err)
 		}
 		if !strings.Contains(text.String(), "\nhealthy{") {
-			b.Fatalf("the healthy pod is missing")
+			b.Fatalf("the healthy pod is missing:\n%.2000s", text.String()[max(0, strings.Index(text.String(), "# HELP scrape_error")):])
 		}
 	}
 	const budget = 512 << 20

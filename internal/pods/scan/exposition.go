@@ -94,7 +94,8 @@ const (
 	Native
 	// Unbounded says of lines of a histogram or summary that a bucket has no
 	// label "le", or a quantile no label "quantile", that is a number, or that
-	// such a label of another line is none.
+	// such a label of another line is none; or that a count does not
+	// begin with a digit.
 	Unbounded
 )
 

@@ -9,6 +9,13 @@ type aMetric struct {
 	stale   bool
 }
 
+// negative takes a count of a histogram, which must not be below 0.
+func (m *aMetric) negative(count float64) {
+	if count < 0 {
+		m.flags |= Unbounded
+	}
+}
+
 // metric reads a Metric of a family, and its labels into x.series.
 func (x *Exposition) metric(f fields, family int32, field uint64) (m aMetric, err error) {
 	s := &x.series
