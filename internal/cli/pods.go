@@ -74,6 +74,7 @@ func (f *podsFlags) settings(own func() (string, error), log *slog.Logger) (s po
 		s.options.Auth = s.auth.find
 	}
 	s.options.Client, s.options.Log = s.client, log
+	f.serve.compressors = compressors()
 	f.serve.scrape = s.timeout + s.timeout/10 + time.Second // the SDK keeps some of it to send the answer
 	return s, nil
 }
