@@ -3,6 +3,7 @@ package cli_test
 import (
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,7 +13,11 @@ import (
 
 // TestZstd asks several times, as encoders are used again.
 func TestZstd(t *testing.T) {
-	s := serve(t, "state", "--from", filepath.Join("demo", "cluster.yaml"))
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte(kubeconfigOf("http://127.0.0.1:1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "pods", "--selector", "app=web", "--kubeconfig", config)
 	for range 3 {
 		req, err := http.NewRequest(http.MethodGet, s.url+"/metrics", nil)
 		if err != nil {
@@ -30,7 +35,7 @@ func TestZstd(t *testing.T) {
 		body, err := io.ReadAll(decoder)
 		decoder.Close()
 		_ = resp.Body.Close()
-		if coding := resp.Header.Get("Content-Encoding"); err != nil || coding != "zstd" || !strings.Contains(string(body), "gateway_metrics_up 1\n") {
+		if coding := resp.Header.Get("Content-Encoding"); err != nil || coding != "zstd" || !strings.Contains(string(body), "kubevitals_pods_watch_up") {
 			t.Errorf("Content-Encoding %q, %v:\n%.500s", coding, err, body)
 		}
 	}

@@ -77,7 +77,7 @@ func docsDir(t *testing.T, root string) string {
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"kubevitals", "kube-state-metrics"} {
+	for _, name := range []string{"kubevitals", "kube-state-metrics", "metrics-proxy"} {
 		if err := os.Symlink(self, filepath.Join(dir, "bin", name)); err != nil {
 			t.Fatal(err)
 		}

@@ -39,6 +39,12 @@ func (a PodAuth) Refresh(ctx context.Context) error { return a.refresh(ctx) }
 // Check warns of files that cannot be used.
 func (a PodAuth) Check(ctx context.Context) error { return a.check(ctx) }
 
+// WarnOfMemory says in the log that a budget is too large for the container.
+func WarnOfMemory(root string, budget int64, log *slog.Logger) {
+	f := askFlags{budget: quantity(budget)}
+	f.warn(root, log)
+}
+
 // What tests call directly.
 var (
 	Keep        = keep

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,6 +74,7 @@ func (f *podsFlags) settings(own func() (string, error), log *slog.Logger) (s po
 		s.options.Auth = s.auth.find
 	}
 	s.options.Client, s.options.Log = s.client, log
+	f.serve.compressors = compressors()
 	f.serve.scrape = s.timeout + s.timeout/10 + time.Second // the SDK keeps some of it to send the answer
 	return s, nil
 }
@@ -106,6 +106,7 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	f.ask.warn("/", log)
 	self(&s.chosen, servers.ln.Addr())
 	p, err := f.newPodsServer(&s, config, log)
 	if err != nil {
@@ -127,7 +128,6 @@ func (f *podsFlags) cluster() (*rest.Config, error) {
 
 // self makes targets that are this process itself known, which would be a loop.
 func self(c *chosen, addr net.Addr) {
-	c.options.SelfUID = os.Getenv("POD_UID")
 	local, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return

@@ -56,7 +56,7 @@ type askFlags struct {
 
 // treatFlags say what becomes of what pods answer.
 type treatFlags struct {
-	samples, labels, nameLength, valueLength, buckets int
+	families, samples, labels, nameLength, valueLength, buckets int
 
 	collisions    string
 	timestamps    bool
@@ -128,6 +128,7 @@ func (f *askFlags) add(flags *pflag.FlagSet) {
 
 func (f *treatFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.IntVar(&f.families, "family-limit", 10_000, "most metric families of a target, 0 for no limit")
 	flags.IntVar(&f.samples, "sample-limit", 0, "most samples of a target (default 0: no limit)")
 	flags.IntVar(&f.labels, "label-limit", 0, "most labels of a sample (default 0: no limit)")
 	flags.IntVar(&f.nameLength, "label-name-length-limit", 0, "longest name of a label in bytes (default 0: no limit)")

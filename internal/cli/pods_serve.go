@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -31,9 +32,21 @@ func (p *podsServer) register(to *servers) {
 	op.Handle("GET /metrics", pods.RefuseLoops(metrics))
 	op.Expose("/metrics/self", exposition.Prometheus{}, operator.Except(podsPart))
 	op.Handle("GET /pods/{namespace}/{pod}/{port}", pods.RefuseLoops(p.part.Single()))
-	op.Handle("GET /sd", p.part.Discovery())
+	op.Handle("GET /sd", p.known(p.part.Discovery()))
 	op.Handle("GET /targets", web.PodsTargets(p.log, p.page))
 	op.Handle("GET /{$}", web.PodsIndex(p.log, p.page))
+}
+
+// known answers 503 as long as pods are not known: to Prometheus an empty list is
+// that there are none any more, and an error that what it had is still right.
+func (p *podsServer) known(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := p.watcher.Ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // page is what the pages show.
@@ -64,11 +77,14 @@ func shown(s *pods.Status) web.Target {
 	t := &s.Target
 	out := web.Target{
 		Namespace: t.Namespace, Pod: t.Pod, URL: t.URL(), Container: t.Container, PortName: t.PortName,
-		Scraped: s.At, Duration: s.Duration, Samples: s.Samples, Bytes: s.Bytes, Reason: s.Reason, Detail: s.Detail,
-		Labels: make([]string, 0, 2*len(t.Labels)),
+		Scraped: s.At, Duration: s.Duration, Samples: s.Samples, Bytes: s.Bytes, Reason: s.Reason,
+		// What stands beside it is not said twice.
+		Detail: strings.TrimPrefix(s.Detail, fmt.Sprintf("fetching %q: %s: ", t.URL(), s.Reason)),
 	}
 	for _, l := range t.Labels {
-		out.Labels = append(out.Labels, l.Name, l.Value)
+		if l.Value != t.Pod && l.Value != t.Namespace {
+			out.Labels = append(out.Labels, l.Name, l.Value)
+		}
 	}
 	if t.Problem == "" {
 		out.Link = "/pods/" + url.PathEscape(t.Namespace) + "/" + url.PathEscape(t.Pod) + "/" + strconv.Itoa(int(t.Port)) + "?path=" + url.QueryEscape(t.Path)

@@ -104,11 +104,22 @@ func TestPodsNotAllowed(t *testing.T) {
 		code, body := s.get(t, "/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "must allow list and watch of pods")
 	})
+	if code, body := s.get(t, "/sd"); code != http.StatusServiceUnavailable || !strings.Contains(body, "403") {
+		t.Errorf("/sd: %d\n%s", code, body)
+	}
 	if _, body := s.get(t, "/"); !strings.Contains(body, "403") {
 		t.Errorf("the page does not say why:\n%s", body)
 	}
 	if code, body := s.get(t, "/metrics"); code != 200 || !strings.Contains(body, `kubevitals_pods_watch_up{resource="pods"} 0`) {
 		t.Errorf("/metrics: %d\n%s", code, body)
+	}
+}
+
+// TestPodsProtected wants a cluster that decides, and TLS.
+func TestPodsProtected(t *testing.T) {
+	r := run(t, nil, "pods", "--kubeconfig", newPodsAPI(t).kubeconfig(t), "--selector", "app=web", "--listen", "127.0.0.1:0", "--auth=kubernetes")
+	if want := "kubevitals: --auth=kubernetes needs TLS"; r.code != 1 || !strings.HasPrefix(r.stderr, want) {
+		t.Errorf("code %d, stderr %s, want %q", r.code, r.stderr, want)
 	}
 }
 

@@ -186,3 +186,24 @@ func TestMetricsProxyHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestPodsDocsFiles uses the files of docs/pods.md as its text says.
+func TestPodsDocsFiles(t *testing.T) {
+	withoutEnvironment(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "pods.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	args := []string{"pods", "--selector=app=web"}
+	for _, m := range codeBlock.FindAllStringSubmatch(string(page), -1) {
+		if title := fileTitle.FindStringSubmatch(m[2]); title != nil {
+			flag := map[string]string{"relabel.yaml": "--metric-relabel-configs", "pod-auth.yaml": "--pod-auth"}[title[1]]
+			args = append(args, flag, write(t, dir, title[1], m[3]))
+		}
+	}
+	r := run(t, nil, args...)
+	if want := "kubevitals: there is no cluster whose pods could be scraped"; len(args) != 6 || !strings.HasPrefix(r.stderr, want) {
+		t.Errorf("%q: %s", args, r.stderr)
+	}
+}

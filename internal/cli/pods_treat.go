@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -33,13 +34,29 @@ func (f *askFlags) client(hop string) (*fetch.Client, error) {
 	})
 }
 
+// besides is what this process needs besides the budget: its programs, what it
+// knows of pods, and the buffers of connections.
+const besides = 64 << 20
+
+// warn says in the log that the budget is too large for the container. root is
+// where the file system begins.
+func (f *askFlags) warn(root string, log *slog.Logger) {
+	limit, err := cgroupLimit(root)
+	if err != nil || limit >= int64(f.budget)+besides {
+		return
+	}
+	of := quantity(limit)
+	log.Warn("The container may have less memory than --budget allows for: pods that send much can end it",
+		"limit", of.String(), "budget", f.budget.String(), "hint", "raise the limit, or lower --budget")
+}
+
 // options returns what becomes of the answers, as the flags say.
 func (f *treatFlags) options(timeout time.Duration) (o pods.Options, err error) {
 	o = pods.Options{
 		Timeout: timeout, Fallback: f.fallback, StripTimestamps: !f.timestamps,
 		DropInvalidLines: f.invalid == "drop", Reports: f.reports,
 		Limits: pods.Limits{
-			Samples: f.samples, Labels: f.labels, LabelNameLength: f.nameLength,
+			Families: f.families, Samples: f.samples, Labels: f.labels, LabelNameLength: f.nameLength,
 			LabelValueLength: f.valueLength, NativeHistogramBuckets: f.buckets,
 		},
 	}
@@ -70,7 +87,7 @@ func (f *treatFlags) limits() error {
 		flag  string
 		value int
 	}{
-		{"sample-limit", f.samples}, {"label-limit", f.labels}, {"label-name-length-limit", f.nameLength},
+		{"family-limit", f.families}, {"sample-limit", f.samples}, {"label-limit", f.labels}, {"label-name-length-limit", f.nameLength},
 		{"label-value-length-limit", f.valueLength}, {"native-histogram-bucket-limit", f.buckets},
 	} {
 		if limit.value < 0 {

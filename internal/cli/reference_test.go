@@ -61,7 +61,43 @@ func TestMetricReference(t *testing.T) {
 	for _, line := range selfMetrics(t) {
 		b.WriteString(line)
 	}
+	b.WriteString("\n## About each target of `kubevitals pods`\n\nEach has the labels of the target, `k8s_pod_name` and `k8s_namespace` among them.\n\n" +
+		"| family | type | labels | meaning |\n|---|---|---|---|\n")
+	about, self := podMetrics(t)
+	for _, line := range about {
+		b.WriteString(line)
+	}
+	b.WriteString("\n## About `kubevitals pods` itself\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, line := range self {
+		b.WriteString(line)
+	}
 	compareGolden(t, filepath.Join("..", "..", "docs", "reference", "metrics.md"), b.String())
+}
+
+// podMetrics returns a table row for each family that the command pods has about
+// targets, and about scraping them.
+func podMetrics(t *testing.T) (about, self []string) {
+	t.Helper()
+	a := newPodsAPI(t)
+	a.add(t, "shop", "good", says("a 1\n"))
+	a.add(t, "shop", "bad", says("<"))
+	s := servePods(t, a)
+	_, _ = s.get(t, "/metrics")
+	_, body := s.get(t, "/metrics")
+	labels := labelsByFamily(t, body)
+	for _, m := range header.FindAllStringSubmatch(body, -1) {
+		for _, common := range []string{"k8s_pod_name", "k8s_namespace"} {
+			delete(labels[m[1]], common)
+		}
+		line := row(m[1], m[3], list(labels[m[1]]), m[2])
+		switch {
+		case m[1] == "up", strings.HasPrefix(m[1], "scrape_"):
+			about = append(about, line)
+		case strings.HasPrefix(m[1], "kubevitals_pods_"):
+			self = append(self, line)
+		}
+	}
+	return about, self
 }
 
 var sampleName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*`)

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
 // serveFlags are the flags of every command that serves.
@@ -37,6 +38,9 @@ type serveFlags struct {
 	// scrape is how long a scrape takes whose request does not say it; 0 for the
 	// SDK's default.
 	scrape time.Duration
+	// compressors are codings besides gzip. What is kept compressed as gzip has
+	// none: it would be compressed anew.
+	compressors []exposition.Compressor
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
@@ -95,7 +99,7 @@ func (f *serveFlags) open(ctx context.Context, log *slog.Logger, cluster func() 
 	if err != nil {
 		return nil, err
 	}
-	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune, ScrapeTimeout: f.scrape, Compressors: compressors()}
+	opts := operator.Options{Listener: ln, Logger: log, TLS: security.tls, Serve: security.serve, Server: f.tune, ScrapeTimeout: f.scrape, Compressors: f.compressors}
 	s := &servers{op: operator.New(opts), ln: ln, url: address(ln, security.https)}
 	if f.telemetry != "" {
 		other, err := listen(ctx, "--telemetry-host, --telemetry-port", f.telemetry)

@@ -60,10 +60,10 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Limits bound what one target may send, by the names that they have in the
-// configuration of Prometheus. 0 is no limit.
+// Limits bound what one target may send. 0 is no limit. All but Families are
+// those of Prometheus' configuration.
 type Limits struct {
-	Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
+	Families, Samples, Labels, LabelNameLength, LabelValueLength, NativeHistogramBuckets int
 }
 
 // Pods is a part of an exposition that has the metrics of pods. Make it with
@@ -82,7 +82,7 @@ type Pods struct {
 	counts counts
 	merged merge.Stats // of the last scrape
 
-	untyped     map[string]bool // families without a type, when it was logged
+	untyped     map[string]bool // families without their type, when it was logged
 	toldUntyped time.Time       // when that was
 }
 
@@ -95,8 +95,8 @@ type state struct {
 	spare   *scan.Exposition
 	memory  [numFormats]scan.Memory
 	last    Status
-	logged  string // the reason that was logged last
-	toldAt  time.Time
+	logged  string    // the reason that was logged last
+	told    time.Time // when
 	touched time.Time
 }
 
@@ -120,7 +120,7 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 	targets := p.opts.Targets()
 	results := p.scrapeAll(ctx, format, targets)
 	operator.Cleanup(ctx, func() { p.release(results) })
-	p.note(format, results)
+	p.note(results)
 
 	sources := make([]merge.Source, 0, len(results))
 	for _, r := range results {
@@ -216,7 +216,7 @@ func (p *Pods) state(id string) *state {
 
 // note keeps what a scrape has shown of each target, and forgets targets that
 // are gone.
-func (p *Pods) note(format exposition.Format, results []*result) {
+func (p *Pods) note(results []*result) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -244,15 +244,17 @@ func (p *Pods) note(format exposition.Format, results []*result) {
 // forgetAfter is how long a target is known that was not scraped.
 const forgetAfter = 10 * time.Minute
 
-// tellInterval is how far apart two lines of the log about the same are at least:
-// pods decide how often something changes.
-const tellInterval = time.Minute
+// logInterval is how far apart two log lines about one target, or about the types
+// of families, are at least.
+const logInterval = time.Minute
 
-// tell logs that the state of a target has changed. The caller holds the mutex.
+// tell logs that the state of a target has changed, but not more often than once
+// in a while: pods decide about it. The caller holds the mutex.
 func (p *Pods) tell(s *state, r *result, now time.Time) {
-	if s.logged == r.reason || now.Sub(s.toldAt) < tellInterval {
+	if s.logged == r.reason || now.Sub(s.told) < logInterval {
 		return
 	}
+	s.told = now
 	t := r.target
 	attrs := []any{"namespace", t.Namespace, "pod", t.Pod, "port", t.Port}
 	switch {
@@ -266,23 +268,22 @@ func (p *Pods) tell(s *state, r *result, now time.Time) {
 	case s.logged != "":
 		p.opts.Log.Info("Target can be scraped again", append(attrs, "was", s.logged)...)
 	}
-	s.logged, s.toldAt = r.reason, now
+	s.logged = r.reason
 }
 
 // keepStats keeps what a merge had to say, and logs that further families have
-// lost their type.
+// lost their type, but not more often than once in a while.
 func (p *Pods) keepStats(stats merge.Stats) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.merged = stats
-	isNew := func(name string) bool { return !p.untyped[name] }
-	first := slices.IndexFunc(stats.Untyped, isNew)
-	if first < 0 || now.Sub(p.toldUntyped) < tellInterval {
+	first := slices.IndexFunc(stats.Untyped, func(name string) bool { return !p.untyped[name] })
+	if first < 0 || now.Sub(p.toldUntyped) < logInterval {
 		return
 	}
 	p.opts.Log.Warn("Families have lost their type: pods have samples of their names, or of one of their series, that do not fit into them",
-		"families", len(stats.Untyped), "first", fmt.Sprintf("%.200q", stats.Untyped[first]))
+		"families", len(stats.Untyped), "one", fmt.Sprintf("%.200q", stats.Untyped[first]))
 	p.toldUntyped = now
 	p.untyped = make(map[string]bool, len(stats.Untyped))
 	for _, name := range stats.Untyped {

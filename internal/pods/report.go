@@ -4,8 +4,10 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
 	"github.com/kubevitals/kubevitals/internal/pods/fetch"
 	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator"
@@ -119,11 +121,11 @@ type counts struct {
 // reasons are those that are counted from the start.
 var reasons = slices.Concat(target.Problems, []string{
 	fetch.ReasonBodySize, fetch.ReasonBudget, fetch.ReasonConnect, fetch.ReasonContentType, fetch.ReasonDecode, fetch.ReasonHeader,
-	fetch.ReasonRead, fetch.ReasonRedirect, fetch.ReasonRequest, fetch.ReasonTLS, fetch.ReasonTimeout, "http", reasonParse, reasonRelabel, reasonPanic, "family_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit",
+	fetch.ReasonRead, fetch.ReasonRedirect, fetch.ReasonRequest, fetch.ReasonTLS, fetch.ReasonTimeout, "http", "other", reasonParse, reasonRelabel, reasonPanic, "family_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit",
 	"native_histogram_bucket_limit",
 })
 
-// add counts a result. Statuses of HTTP are one reason: pods choose them.
+// add counts a result. Statuses of HTTP are one reason, as pods choose them.
 func (c *counts) add(r *result) {
 	c.scrapes++
 	c.samples += uint64(r.samples)
@@ -136,9 +138,27 @@ func (c *counts) add(r *result) {
 	}
 	reason := r.reason
 	if _, known := c.failures[reason]; !known {
-		reason = "http"
+		if reason = "other"; strings.HasPrefix(r.reason, "http_") {
+			reason = "http"
+		}
 	}
 	c.failures[reason]++
+}
+
+// collectRefused gives what was not combined with the samples of other targets.
+func (p *Pods) collectRefused(emit func(operator.Metric)) {
+	if p.opts.Aggregate == nil {
+		return
+	}
+	p.aggregating.Lock()
+	refused := p.opts.Aggregate.Refused()
+	p.aggregating.Unlock()
+	for _, reason := range aggregate.Reasons {
+		emit(operator.Metric{
+			Name: "kubevitals_pods_aggregates_refused_total", Help: "Families of targets that were not combined with those of others, wholly or in part, by reason.", Type: metric.Counter,
+			Labels: metric.Labels("reason", string(reason)), Value: float64(refused[reason]),
+		})
+	}
 }
 
 // Collect gives the metrics about scraping pods.
@@ -168,6 +188,7 @@ func (p *Pods) Collect(_ context.Context, emit func(operator.Metric)) error {
 			Labels: metric.Labels("reason", reason), Value: float64(c.failures[reason]),
 		})
 	}
+	p.collectRefused(emit)
 	gauge("requests_in_flight", "Requests to targets that are under way.", float64(stats.InFlight))
 	gauge("body_bytes", "Bytes that are held for the bodies of targets.", float64(stats.Held))
 	gauge("body_budget_bytes", "Bytes that may be held for the bodies of targets.", float64(stats.Budget))

@@ -208,18 +208,12 @@ func (r *result) relabel(p *Pods) {
 	r.body, r.labelled, r.kept, r.spoiled = x, true, done.Samples, done.Invalid
 }
 
-// maxFamilies is how many families one target can have: several times of what
-// large exporters have. 16 MiB could have millions, each of which costs
-// more than a kilobyte on its way.
-const maxFamilies = 1 << 15
-
 // scanOptions returns what a body of the target is scanned with.
 func (p *Pods) scanOptions(t *target.Target) scan.Options {
 	l := p.opts.Limits
 	o := scan.Options{
-		SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
+		FamilyLimit: l.Families, SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
 		LabelValueLengthLimit: l.LabelValueLength, NativeHistogramBucketLimit: l.NativeHistogramBuckets,
-		FamilyLimit: maxFamilies,
 	}
 	if l.Labels > 0 { // those of the target and the name count
 		o.LabelLimit = max(1, l.Labels-len(t.Labels))

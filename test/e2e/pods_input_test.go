@@ -179,8 +179,8 @@ func badBodies() []badInput {
 		text("metadata-twice", "# TYPE m counter\n# TYPE m counter\n# HELP m a\n# HELP m b\nm 1\n", "", map[string]float64{"m": 1}),
 		text("bad-type", "# TYPE bad nonsense\nbad 1\n", "parse", nil, "bad"),
 		text("many-samples", repeated("bad{x=\"%d\"} 1\n", 201), "sample_limit", nil, "bad"),
-		text("many-labels", "bad{"+repeated("l%d=\"\",", 20)+"} 1\n", "label_limit", nil, "bad"),
-		text("long-name", "bad{"+strings.Repeat("l", 41)+"=\"\"} 1\n", "label_name_length_limit", nil, "bad"),
+		text("many-labels", "bad{"+repeated("l%d=\"x\",", 20)+"} 1\n", "label_limit", nil, "bad"),
+		text("long-name", "bad{"+strings.Repeat("l", 41)+"=\"x\"} 1\n", "label_name_length_limit", nil, "bad"),
 		text("long-value", "bad{l=\""+strings.Repeat("l", 101)+"\"} 1\n", "label_value_length_limit", nil, "bad"),
 		text("big", "bad 1\n# "+strings.Repeat("x", 1<<20)+"\n", "body_size", map[string]float64{"scrape_body_size_bytes": -1}, "bad"),
 	}

@@ -27,7 +27,7 @@ func badServers(elsewhere string) []badInput {
 		{pod: named("zstd"), handler: podtest.Zstded("a 1\n"), want: one},
 		row("gzip-short", short, "*"),
 		row("gzip-crc", flipped, "*"),
-		row("gzip-not", podtest.Answer{ContentType: podtest.Text, Encoding: "gzip", Body: []byte("bad 1\n")}, "decode"),
+		row("gzip-not", podtest.Answer{ContentType: podtest.Text, Encoding: "gzip", Body: []byte("bad 1\nthis is not compressed\n")}, "decode"),
 		row("brotli", podtest.Answer{ContentType: podtest.Text, Encoding: "br", Body: []byte("bad 1\n")}, "decode"),
 		row("bomb", podtest.Bomb(64), "body_size"),
 		row("endless", podtest.Endless(), "body_size"),

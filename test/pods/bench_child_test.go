@@ -25,6 +25,9 @@ type child struct {
 	pid int
 }
 
+// untilReady is instead of a number of pods, for ours alone.
+const untilReady = -1
+
 // startChild starts a proxy with nothing but the environment that metrics-k8s-proxy
 // knows, and further arguments, and waits until it has so many pods.
 func startChild(b *testing.B, binary, kubeconfig string, pods int, args ...string) *child {
@@ -57,8 +60,9 @@ func startChild(b *testing.B, binary, kubeconfig string, pods int, args ...strin
 
 // knows reports whether there are so many pods in an answer.
 func (c *child) knows(ctx context.Context, pods int) error {
-	if pods < 0 {
-		return c.scrape(ctx, io.Discard, http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {"1"}})
+	if pods == untilReady {
+		ready := child{url: strings.TrimSuffix(c.url, "/metrics") + "/readyz"}
+		return ready.scrape(ctx, io.Discard, nil)
 	}
 	var text strings.Builder
 	if err := c.scrape(ctx, &text, nil); err != nil {

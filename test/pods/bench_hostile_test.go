@@ -21,14 +21,14 @@ func benchHostile(b *testing.B, binary string) {
 	for range slow {
 		pods = append(pods, podtest.Start(b, podtest.HangInBody(part)))
 	}
-	c := startChild(b, binary, startAPI(b, pods), -1, loopback...)
+	c := startChild(b, binary, startAPI(b, pods), untilReady, loopback...)
 	for range 3 {
 		var text strings.Builder
 		if err := c.scrape(b.Context(), &text, http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {"2"}}); err != nil {
 			b.Fatal(err)
 		}
 		if !strings.Contains(text.String(), "\nhealthy{") {
-			b.Fatalf("the healthy pod is missing")
+			b.Fatalf("the healthy pod is missing: %v", upOf(text.String(), "pod-0000"))
 		}
 	}
 	const budget = 512 << 20
@@ -37,4 +37,15 @@ func benchHostile(b *testing.B, binary string) {
 	b.ReportMetric(base/mega, "base-RSS-MB")
 	b.ReportMetric(peak/mega, "peak-RSS-MB")
 	b.ReportMetric((base+budget)/mega, "allowed-RSS-MB")
+}
+
+// upOf returns the lines about a pod in a failure.
+func upOf(text, pod string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, pod) {
+			out = append(out, line)
+		}
+	}
+	return out
 }

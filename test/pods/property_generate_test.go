@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -15,6 +17,9 @@ import (
 
 	"github.com/kubevitals/kubevitals/test/podtest"
 )
+
+// began is what timestamps are about: Prometheus stores no old ones.
+var began = time.Now()
 
 // body is what a pod answers. Of one that is healthy all of want must be exposed.
 type body struct {
@@ -39,6 +44,10 @@ var labelValues = []string{"", "200", "a b", `quote "`, `back\slash`, "new\nline
 
 var values = []float64{0, 1, -1, 0.5, 1e300, 1e-300, math.Inf(1), math.Inf(-1), math.NaN(), 12345678, math.Copysign(0, -1)}
 
+// reserved are families that pods may not have, or that are called as those of
+// others are that may not.
+var reserved = regexp.MustCompile(`^(exported_)*(up$|scrape_|kubevitals_)`)
+
 // healthy returns a body that is valid whatever other pods send.
 func healthy(random *rand.Rand, pod int) body {
 	families := randomFamilies(random)
@@ -55,7 +64,13 @@ func healthy(random *rand.Rand, pod int) body {
 		if strings.HasSuffix(s.name, "(native)") {
 			continue // not every format has them
 		}
-		for s.name == "up" || strings.HasPrefix(s.name, "scrape_") || strings.HasPrefix(s.name, "kubevitals_") {
+		for _, name := range []string{"up", "exported_up"} {
+			if distribution(families, name) && strings.HasPrefix(s.name, name+"_") {
+				s.name = "exported_" + s.name // whole families are renamed
+				break
+			}
+		}
+		if reserved.MatchString(s.name) {
 			s.name = "exported_" + s.name
 		}
 		expose(&s, pod)
@@ -67,6 +82,13 @@ func healthy(random *rand.Rand, pod int) body {
 	return b
 }
 
+// distribution reports whether a family is there that has series of several names.
+func distribution(families []*dto.MetricFamily, name string) bool {
+	return slices.ContainsFunc(families, func(f *dto.MetricFamily) bool {
+		return f.GetName() == name && (f.GetType() == dto.MetricType_SUMMARY || f.GetType() == dto.MetricType_HISTOGRAM)
+	})
+}
+
 // expose gives a sample the labels of its pod, by the algorithm of Prometheus.
 func expose(s *sample, pod int) {
 	taken := func(name string) bool {
@@ -75,7 +97,7 @@ func expose(s *sample, pod int) {
 	}
 	for _, name := range []string{podLabel, namespaceLabel} {
 		value, ok := s.labels[name]
-		if !ok || value == "" {
+		if !ok {
 			continue
 		}
 		renamed := "exported_" + name
@@ -122,7 +144,7 @@ func randomFamily(random *rand.Rand) *dto.MetricFamily {
 		m := &dto.Metric{Label: randomLabels(random, i)}
 		fill(random, m, f.GetType())
 		if random.IntN(6) == 0 {
-			m.TimestampMs = proto.Int64(1_700_000_000_000 + random.Int64N(1e9))
+			m.TimestampMs = proto.Int64(began.UnixMilli() - random.Int64N(60_000))
 		}
 		f.Metric = append(f.Metric, m)
 	}
@@ -139,7 +161,7 @@ func fill(random *rand.Rand, m *dto.Metric, kind dto.MetricType) {
 		if random.IntN(3) == 0 {
 			m.Counter.Exemplar = &dto.Exemplar{
 				Label: []*dto.LabelPair{{Name: proto.String("trace_id"), Value: proto.String("abc")}},
-				Value: proto.Float64(1), Timestamp: timestamppb.New(timestamppb.Now().AsTime()),
+				Value: proto.Float64(1), Timestamp: timestamppb.New(began),
 			}
 		}
 	case dto.MetricType_GAUGE:

@@ -54,7 +54,7 @@ func parseExpfmt(text []byte, format string) error {
 			return fmt.Errorf("expfmt: %w", err)
 		}
 	case podtest.Protobuf:
-		decoder := expfmt.NewDecoder(bytes.NewReader(text), expfmt.NewFormat(expfmt.TypeProtoDelim))
+		decoder := expfmt.NewDecoder(bytes.NewReader(text), expfmt.NewFormat(expfmt.TypeProtoDelim)+"; escaping=allow-utf-8")
 		seen := make(map[string]bool)
 		for {
 			var f dto.MetricFamily
@@ -144,7 +144,7 @@ func count(h *histogram.Histogram, f *histogram.FloatHistogram) float64 {
 func sampleOf(l labels.Labels, suffix string, v float64) sample {
 	s := sample{name: l.Get("__name__") + suffix, labels: make(map[string]string), value: v}
 	l.Range(func(l labels.Label) {
-		if l.Name == "__name__" {
+		if l.Name == "__name__" || l.Value == "" { // a label without a value is none
 			return
 		}
 		s.labels[l.Name] = l.Value

@@ -154,7 +154,7 @@ func expect(got map[string]float64, bodies []body) error {
 func (p *proxy) show(t *testing.T, bodies []body, text []byte) {
 	t.Helper()
 	for i, b := range bodies {
-		t.Logf("%s sends %q %q:\n%.4000q", podName(i), b.answer.ContentType, b.answer.Encoding, b.answer.Body)
+		t.Logf("%s sends %q %q:\n%.1500q", podName(i), b.answer.ContentType, b.answer.Encoding, b.answer.Body)
 	}
-	t.Logf("exposition:\n%.8000s", text)
+	t.Logf("exposition:\n%.3000s", text)
 }

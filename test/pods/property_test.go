@@ -23,7 +23,7 @@ func mix(seed uint64) []body {
 	return bodies
 }
 
-const cases = 400
+const cases = 1000
 
 // TestMix tests that any mix of valid, random and corrupt bodies gives an
 // exposition that every parser accepts, in which the samples of all healthy pods

@@ -46,7 +46,8 @@ type Options struct {
 	// Collision is what becomes of labels that collide with target labels.
 	Collision Collision
 	// Reserved reports whether pods may not have a family of this name. Theirs
-	// is called "exported_" and the name. Nil reserves nothing.
+	// is called "exported_" and the name, and so are those that have been called
+	// so already. Nil reserves nothing.
 	Reserved func(name string) bool
 	// Keep reports whether a family is exposed; nil keeps all.
 	Keep func(name string) bool
@@ -71,12 +72,17 @@ type Stats struct {
 // cheaper. It is not safe for concurrent use, but what it returns is. The zero
 // value is ready.
 type Merger struct {
-	names  map[string]string // strings that do not keep bodies alive
-	kept   int               // bytes of them
-	full   bool              // some were not remembered
-	places map[string]place  // of families, by their names in bodies and as exposed; empty between calls
-	counts []int32
+	names   map[string]string             // strings that do not keep bodies alive
+	helps   [numFormats]map[string]string // texts without their escapes, by those with
+	kept    int                           // bytes of names and helps
+	full    bool                          // there were more
+	places  map[string]place              // of families, by their names in bodies; empty between calls
+	renamed map[string]int32              // the ids of families that are exposed under another name, by that
+	counts  []int32
 }
+
+// numFormats is how many formats bodies can have.
+const numFormats = int(exposition.Protobuf) + 1
 
 // place is where a family of a body goes: in the table, with "exported_" so many
 // times before its name.
@@ -147,12 +153,7 @@ func (m *Merger) Families(sources []Source, opts Options) ([]exposition.Rendered
 
 // join finds the families of all sources, and the extents of each.
 func (m *Merger) join(x *merged) {
-	if m.names == nil || m.full {
-		m.names, m.kept, m.full = make(map[string]string), 0, false
-	}
-	if m.places == nil {
-		m.places = make(map[string]place)
-	}
+	m.prepare()
 	defer m.forget()
 	families, extents := 0, 0
 	for i := range x.sources {
@@ -168,6 +169,9 @@ func (m *Merger) join(x *merged) {
 	m.distribute(x, places, make([]ref, extents))
 	x.settle(func(name string) (*family, bool) {
 		p, ok := m.places[name]
+		if id, renamed := m.renamed[name]; renamed {
+			p, ok = place{id: id}, true
+		}
 		if !ok || p.id == dropped {
 			return nil, false
 		}
@@ -176,19 +180,45 @@ func (m *Merger) join(x *merged) {
 }
 
 // maxNames and maxKept bound the names and help texts that are remembered: how
-// many there are, and of how many bytes. Pods can have others each time.
+// many there are of each kind, and of how many bytes. Pods can send others each
+// time.
 const (
 	maxNames = 1 << 16
 	maxKept  = 4 << 20
 )
 
-// forget empties what is of one call only: its keys are parts of bodies. A map that
-// was large once is not kept, as it stays so.
+// prepare begins a call. If the last one had more names than are remembered, those
+// of this one are new.
+func (m *Merger) prepare() {
+	if m.names == nil || m.full {
+		m.names, m.kept, m.full = make(map[string]string), 0, false
+		for f := range m.helps {
+			m.helps[f] = make(map[string]string)
+		}
+	}
+	if m.places == nil {
+		m.places, m.renamed = make(map[string]place), make(map[string]int32)
+	}
+}
+
+// keep remembers a string, if there is room.
+func (m *Merger) keep(in map[string]string, key, s string) {
+	if n := len(key) + len(s); len(in) < maxNames && m.kept+n <= maxKept {
+		in[key] = s
+		m.kept += n
+		return
+	}
+	m.full = true
+}
+
+// forget ends a call: what is only for one has parts of bodies as its keys. A map
+// stays as large as it once was, so one that was too large is not used again.
 func (m *Merger) forget() {
-	if len(m.places) > maxNames {
-		m.places = nil
+	if len(m.places)+len(m.renamed) > maxNames {
+		m.places, m.renamed = nil, nil
 	}
 	clear(m.places)
+	clear(m.renamed)
 }
 
 // dropped is the place of samples that are left out.
@@ -237,22 +267,33 @@ func (m *Merger) describe(x *merged, g *family, f *scan.Family, from exposition.
 // add adds a family that no source before had.
 func (m *Merger) add(x *merged, name string) place {
 	exposed, p := name, place{id: dropped}
-	for x.opts.Reserved != nil && x.opts.Reserved(exposed) {
-		exposed = exportedPrefix + exposed
-		p.exported++
+	if x.reserved(name) {
+		exposed, p.exported = exportedPrefix+name, 1
 	}
-	if other, known := m.places[exposed]; known {
-		p.id = other.id
-	} else if x.opts.Keep == nil || x.opts.Keep(exposed) {
+	if x.opts.Keep == nil || x.opts.Keep(exposed) {
 		p.id = int32(len(x.table))
 		x.table = append(x.table, family{Desc: metric.Desc{Name: exposed}})
+		if p.exported > 0 {
+			m.renamed[exposed] = p.id
+		}
 	}
-	m.places[exposed] = place{id: p.id}
 	m.places[name] = p
 	return p
 }
 
 const exportedPrefix = "exported_"
+
+// reserved reports whether a family of a pod gets another name. One whose name
+// was given by this rule gets a further "exported_", so that what is another
+// family at the pod stays another one.
+func (x *merged) reserved(name string) bool {
+	for rest, found := name, x.opts.Reserved != nil; found; rest, found = strings.CutPrefix(rest, exportedPrefix) {
+		if x.opts.Reserved(rest) {
+			return true
+		}
+	}
+	return false
+}
 
 // distribute gives each family its extents, in the order of the sources.
 func (m *Merger) distribute(x *merged, places []place, refs []ref) {
@@ -285,12 +326,7 @@ func (m *Merger) string(b []byte) string {
 	s, ok := m.names[string(b)]
 	if !ok {
 		s = string(b)
-		if len(m.names) < maxNames && m.kept+len(s) <= maxKept {
-			m.names[s] = s
-			m.kept += len(s)
-		} else {
-			m.full = true
-		}
+		m.keep(m.names, s, s)
 	}
 	return s
 }
@@ -314,10 +350,15 @@ var (
 
 // help is Help without a copy if that has been made before.
 func (m *Merger) help(escaped []byte, f exposition.Format) string {
-	if bytes.IndexByte(escaped, '\\') >= 0 {
-		return Help(escaped, f)
+	if bytes.IndexByte(escaped, '\\') < 0 {
+		return m.string(escaped)
 	}
-	return m.string(escaped)
+	s, ok := m.helps[f][string(escaped)]
+	if !ok {
+		s = Help(escaped, f)
+		m.keep(m.helps[f], string(escaped), s)
+	}
+	return s
 }
 
 // distribution reports whether samples of a type are more than one series.

@@ -110,8 +110,9 @@ c{pod="p",x="1"} 3
 		{name: "collisions are dropped", opts: Options{Collision: Drop}, pods: []pod{text("p", `a{pod="x",y="z"} 1`)},
 			want: "# TYPE a untyped\na{pod=\"p\",y=\"z\"} 1\n"},
 		{name: "names that pods may not have", opts: Options{Reserved: reserved}, pods: []pod{
-			text("p1", "up 1"), text("p2", "exported_up 2", "# TYPE scrape_x gauge", "scrape_x 3"),
-		}, want: "# TYPE exported_scrape_x gauge\nexported_scrape_x{pod=\"p2\"} 3\n# TYPE exported_up untyped\nexported_up{pod=\"p1\"} 1\nexported_up{pod=\"p2\"} 2\n"},
+			text("p1", "up 1", "exported_up 4"), text("p2", "up 2", "# TYPE scrape_x gauge", "scrape_x 3"),
+		}, want: "# TYPE exported_exported_up untyped\nexported_exported_up{pod=\"p1\"} 4\n# TYPE exported_scrape_x gauge\nexported_scrape_x{pod=\"p2\"} 3\n" +
+			"# TYPE exported_up untyped\nexported_up{pod=\"p1\"} 1\nexported_up{pod=\"p2\"} 2\n"},
 		{name: "families are kept out", opts: Options{Keep: func(name string) bool { return name != "a" }}, pods: []pod{text("p", "a 1", "b 2")},
 			want: "# TYPE b untyped\nb{pod=\"p\"} 2\n"},
 		{name: "the first type counts", pods: []pod{text("p1", "a 1"), text("p2", "# TYPE a gauge", "a 2"), text("p3", "# TYPE a counter", "a 3")},

@@ -22,7 +22,7 @@ const (
 	tagGauge     = 2<<3 | 2
 	tagCounter   = 3<<3 | 2
 	tagUntyped   = 5<<3 | 2
-	tagTimestamp = 6<<3 | 0
+	tagTimestamp = 6 << 3
 	tagValue     = 1<<3 | 1
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/kubevitals/kubevitals/internal/pods/line"
 	"github.com/kubevitals/kubevitals/internal/pods/scan"
@@ -22,7 +23,7 @@ func (x *merged) settle(find finder) {
 	var apart []*family
 	for i := range x.table {
 		f := &x.table[i]
-		if f.complex && !(x.fits(f) && x.adopt(f, find)) {
+		if f.complex && (!x.fits(f) || !x.adopt(f, find)) {
 			apart = append(apart, f)
 		}
 	}
@@ -114,7 +115,7 @@ func (x *merged) belongs(child *family, suffix string, t metric.Type) bool {
 			return false
 		}
 		for text := range line.Samples(s.Body[e.Start:e.End]) {
-			if l.Parse(text, s.Format) != nil || !isBounded(&l, suffix, t) {
+			if l.Parse(text, s.Format) != nil || !isBounded(&l, suffix, t) || suffix != "_sum" && strings.Trim(l.Value, "0123456789") != "" {
 				return false
 			}
 		}

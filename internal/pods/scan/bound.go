@@ -13,7 +13,8 @@ import (
 // there should be one.
 func (x *Exposition) boundOf(family int32) (index int, missing bool) {
 	f := &x.Families[family]
-	name, needed := "", false
+	var name string
+	var needed bool
 	switch f.Type {
 	case metric.Histogram:
 		name, needed = "le", !bytes.HasSuffix(x.series.name, []byte("_sum")) && !bytes.HasSuffix(x.series.name, []byte("_count")) && !bytes.HasSuffix(x.series.name, []byte("_created"))
@@ -41,4 +42,26 @@ func isBound(b []byte, i int) bool {
 	}
 	_, err := strconv.ParseFloat(string(b[i:i+n]), 64)
 	return err == nil
+}
+
+// isCount reports whether samples of a family that are called so are counts of a
+// histogram or summary. The parser of Prometheus' own library refuses negative
+// ones, and protobuf has no place for what is no number.
+func (x *Exposition) isCount(family int32, name []byte) bool {
+	switch x.Families[family].Type {
+	case metric.Histogram, metric.GaugeHistogram:
+		return !bytes.HasSuffix(name, []byte("sum"))
+	case metric.Summary:
+		return bytes.HasSuffix(name, []byte("_count"))
+	}
+	return false
+}
+
+// nameOf returns the name in a line, which may be in quotes.
+func nameOf(line []byte) []byte {
+	line = bytes.TrimPrefix(line, []byte(`{"`))
+	if i := bytes.IndexAny(line, "{\" \t"); i >= 0 {
+		line = line[:i]
+	}
+	return line
 }

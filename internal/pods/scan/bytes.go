@@ -41,7 +41,8 @@ func run(b []byte, i int, of uint8) int {
 // Eight times the same byte.
 const (
 	each01 = 0x0101010101010101
-	each23 = 0x23 * each01
+	each20 = ' ' * each01
+	each22 = '"' * each01
 	each30 = '0' * each01
 	each5c = '\\' * each01
 	each76 = 0x76 * each01
@@ -52,9 +53,11 @@ const (
 func load(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8]) }
 
 // special marks, in the highest bit of a byte, those bytes of w that are not
-// certain to be plain text of a label value: a quote and everything below it, a
-// backslash, and what is not ASCII. Only the lowest mark can be relied on.
-func special(w uint64) uint64 { return ((w - each23) | ((w ^ each5c) - each01) | w) & each80 }
+// plain text of a label value: control characters, a quote, a backslash, and what
+// is not ASCII. Only the lowest mark can be relied on.
+func special(w uint64) uint64 {
+	return ((w - each20) | ((w ^ each22) - each01) | ((w ^ each5c) - each01) | w) & each80
+}
 
 // digits returns the end of the digits from i on.
 func digits(b []byte, i int) int {

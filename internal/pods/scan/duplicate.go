@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"hash/maphash"
 	"math/bits"
+	"sync"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
+
+// tables are hash tables that are not in use: there are fewer scans at once than
+// expositions.
+var tables = sync.Pool{New: func() any { return new([]uint64) }}
 
 // maxKeptSeen is how large a table is kept for the next scan.
 const maxKeptSeen = 1 << 17
@@ -20,7 +25,13 @@ func (x *Exposition) dropDuplicates() {
 	if m != nil && m.sum == x.sum && m.samples == x.Samples {
 		return
 	}
-	x.makeSeen()
+	seen := tables.Get().(*[]uint64)
+	defer func() {
+		if x.seen = nil; len(*seen) <= maxKeptSeen {
+			tables.Put(seen)
+		}
+	}()
+	x.makeSeen(seen)
 	out := x.spare[:0]
 	for _, e := range x.Extents {
 		out = x.unique(out, e)
@@ -28,9 +39,6 @@ func (x *Exposition) dropDuplicates() {
 	x.spare = out
 	if x.Duplicates > 0 {
 		x.spare, x.Extents = x.Extents, out
-	}
-	if len(x.seen) > maxKeptSeen {
-		x.seen = nil
 	}
 	if m != nil {
 		*m = Memory{}
@@ -42,13 +50,12 @@ func (x *Exposition) dropDuplicates() {
 
 // makeSeen makes a hash table with a place for each sample: where it is, plus
 // one, in the lower half, and half of its hash above.
-func (x *Exposition) makeSeen() {
+func (x *Exposition) makeSeen(memory *[]uint64) {
 	size := 1 << bits.Len(uint(x.Samples+x.Samples/4))
-	if cap(x.seen) < size {
-		x.seen = make([]uint64, size)
-		return
+	if cap(*memory) < size {
+		*memory = make([]uint64, size)
 	}
-	x.seen = x.seen[:size]
+	x.seen = (*memory)[:size]
 	clear(x.seen)
 }
 

@@ -94,7 +94,8 @@ const (
 	Native
 	// Unbounded says of lines of a histogram or summary that a bucket has no
 	// label "le", or a quantile no label "quantile", that is a number, or that
-	// such a label of another line is none.
+	// such a label of another line is none; or that a count does not
+	// begin with a digit.
 	Unbounded
 )
 
@@ -102,14 +103,14 @@ const (
 type Options struct {
 	// Reserved are label names that the target has itself.
 	Reserved []string
+	// FamilyLimit ends the scan with a [LimitError], as all limits do; 0 is none.
+	// Families cost far more memory than the few bytes that a pod needs for one.
+	FamilyLimit int
 	// Limits end the scan with a [LimitError]; 0 is no limit. They are called
 	// as in Prometheus' configuration of a scrape, and count in the same way:
 	// the metric name is a label, one without a value is none. Only the number
 	// of buckets is not brought below its limit by a lower resolution.
 	SampleLimit, LabelLimit, LabelNameLengthLimit, LabelValueLengthLimit, NativeHistogramBucketLimit int
-	// FamilyLimit ends the scan with a [LimitError] too; 0 is no limit. A family
-	// costs a hundred times the memory of the six bytes that it can be in a body.
-	FamilyLimit int
 	// Memory is what the last scan of the same target has left, or nil. It is
 	// changed by the scan.
 	Memory *Memory
@@ -125,7 +126,7 @@ type Memory struct {
 // LimitError says that a body is beyond a limit.
 type LimitError struct {
 	// Limit is the name that Prometheus' configuration has for it, such as
-	// "sample_limit".
+	// "sample_limit", or "family_limit".
 	Limit string
 	// Max is the limit.
 	Max int

@@ -16,6 +16,8 @@ type families struct {
 	keys    index
 	aliases []alias
 	info    []familyInfo
+	// recent is the family, or alias, that was found last, or made.
+	recent, recentAlias int32
 	// made is memory for names that are nowhere in the body.
 	made []byte
 }
@@ -40,6 +42,7 @@ const minSlots = 64
 func (t *families) reset() {
 	t.names.reset()
 	t.keys.reset()
+	t.recent, t.recentAlias = -1, -1
 	t.aliases, t.info, t.made = t.aliases[:0], t.info[:0], t.made[:0]
 }
 
@@ -93,17 +96,32 @@ func (x *Exposition) nameOf(n int32) []byte { return x.Families[n].Name }
 func (x *Exposition) keyOf(n int32) []byte  { return x.table.aliases[n].key }
 
 // byName returns the family of a name, or -1.
-func (x *Exposition) byName(name []byte) int32 { return x.table.names.find(name, x.nameOf) }
+func (x *Exposition) byName(name []byte) int32 {
+	t := &x.table
+	if t.recent < 0 || string(x.Families[t.recent].Name) != string(name) {
+		n := t.names.find(name, x.nameOf)
+		if n < 0 {
+			return n
+		}
+		t.recent = n
+	}
+	return t.recent
+}
 
 // byKey returns the family that has a name in metadata, or -1.
 func (x *Exposition) byKey(key []byte) int32 {
 	if x.Format != exposition.OpenMetrics {
 		return x.byName(key)
 	}
-	if n := x.table.keys.find(key, x.keyOf); n >= 0 {
-		return x.table.aliases[n].family
+	t := &x.table
+	if t.recentAlias < 0 || string(t.aliases[t.recentAlias].key) != string(key) {
+		n := t.keys.find(key, x.keyOf)
+		if n < 0 {
+			return n
+		}
+		t.recentAlias = n
 	}
-	return -1
+	return t.aliases[t.recentAlias].family
 }
 
 func (x *Exposition) newFamily(name []byte) int32 {
@@ -111,15 +129,8 @@ func (x *Exposition) newFamily(name []byte) int32 {
 	x.Families = append(x.Families, Family{Name: name})
 	x.table.info = append(x.table.info, familyInfo{})
 	x.table.names.insert(n, x.nameOf)
+	x.table.recent = n
 	return n
-}
-
-// checkFamilies reports whether there are too many families.
-func (x *Exposition) checkFamilies() error {
-	if limit := x.opts.FamilyLimit; limit > 0 && len(x.Families) > limit {
-		return &LimitError{Limit: "family_limit", Max: limit}
-	}
-	return nil
 }
 
 // described returns the family that has a name in metadata, a new one if there

@@ -130,6 +130,12 @@ func TestUnbounded(t *testing.T) {
 			t.Errorf("%q: unbounded %t", body, got)
 		}
 	}
+	f(false, "# TYPE h histogram", `h_bucket{le="1"} 1`, `h_bucket{le="2"} 1`, "h_sum -1", `h_sum{a="b"} -1`, "h_count 1")
+	f(false, "# TYPE \"é\" histogram", `{"é_sum"} 1`, `{"é_sum"} -1`, "# TYPE s summary", "s_sum -1", "s_sum NaN", `s{quantile="1"} NaN`, "s_count 1")
+	f(true, "# TYPE s summary", "s_count NaN")
+	f(true, "# TYPE h histogram", `h_bucket{le="1"} 1`, `h_bucket{le="2"} -1`)
+	f(true, "# TYPE h histogram", "h_count -1")
+	f(true, "# TYPE h histogram", `h_count{a="b"} 1`, `h_count{a="c"} -1`)
 	f(false, "a 1", `b{le="x"} 1`, "# TYPE c counter", `c{quantile="x",le=""} 1`)
 	for _, le := range []string{"1", "0.5", "2.", "+Inf", "1e3", "-1", "NaN", "10", ".5"} {
 		f(false, "# TYPE h histogram", `h_bucket{le="7"} 1`, `h_bucket{le="`+le+`"} 1`, "h_sum 1", "h_count 1")

@@ -43,6 +43,9 @@ func FuzzScan(f *testing.F) {
 func checkScan(t *testing.T, body []byte, format exposition.Format) {
 	t.Helper()
 	x, err := scanned(t, format, string(body), Options{Reserved: []string{"b"}})
+	if format == exposition.Text {
+		checkLines(t, x, body, err)
+	}
 	if err != nil {
 		return
 	}
@@ -83,6 +86,51 @@ func checkScan(t *testing.T, body []byte, format exposition.Format) {
 	}
 	if diff := cmp.Diff(seriesIn(x), seriesIn(again)); diff != "" {
 		t.Fatalf("%q: scanned again:\n%s", body, diff)
+	}
+}
+
+// checkLines scans each line alone, which is never fast: it must be as in the
+// scan of the whole body.
+func checkLines(t *testing.T, x *Exposition, body []byte, err error) {
+	t.Helper()
+	var bad error
+	flags := map[uint32]Flags{}
+	start := 0
+	for line := range bytes.Lines(body) {
+		one, size := Exposition{}, len(line)
+		if start > 0 {
+			line = append([]byte("\n"), line...) // a byte order mark is none here
+		}
+		if bad = one.Scan(line, Options{Reserved: []string{"b"}}); bad != nil {
+			break
+		}
+		if len(one.Extents) == 1 {
+			flags[uint32(start)] = one.Extents[0].Flags
+		}
+		start += size
+	}
+	if (err == nil) != (bad == nil) {
+		t.Fatalf("%q: %v, but a line alone: %v", body, err, bad)
+	}
+	if err != nil || x.Duplicates > 0 {
+		return
+	}
+	for _, e := range x.Extents {
+		var want Flags
+		for at := e.Start; at < e.End; {
+			want |= flags[at]
+			n := bytes.IndexByte(body[at:], '\n') + 1
+			if n == 0 {
+				break
+			}
+			at += uint32(n)
+		}
+		if bytes.HasPrefix(body, byteOrderMark) && e.Start == uint32(len(byteOrderMark)) {
+			want |= flags[0]
+		}
+		if (e.Flags^want)&^Unbounded != 0 { // a line alone has no type
+			t.Fatalf("%q: extent %+v, but alone its lines have %s", body, e, want.names())
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	histogramNegativeSpan, histogramNegativeDelta, histogramNegativeCount  = 9, 10, 11
 	histogramPositiveSpan, histogramPositiveDelta, histogramPositiveCount  = 12, 13, 14
 	histogramCreated, histogramExemplars, bucketBound, bucketExemplar      = 15, 16, 2, 3
+	bucketCountFloat                                                       = 4
 
 	minSchema, maxSchema = -4, 8
 )
@@ -107,6 +108,7 @@ func (h *native) field(m *aMetric, f *fields) {
 		h.bucket(m, f.inside())
 	case histogramCountFloat:
 		h.countFloat = math.Float64frombits(f.value)
+		m.negative(h.countFloat)
 	case histogramSchema:
 		h.schema = int32(zigzag(f.value & math.MaxUint32))
 	case histogramThreshold:
@@ -142,6 +144,8 @@ func (h *native) bucket(m *aMetric, f fields) {
 			bound = f.value
 		case bucketExemplar:
 			m.flags |= Exemplars
+		case bucketCountFloat:
+			m.negative(math.Float64frombits(f.value))
 		}
 	}
 	if !h.unbounded {
@@ -221,3 +225,6 @@ func (h *native) check() (populated int, reason string) {
 	}
 	return populated, ""
 }
+
+// isPlusInf says whether a number is a bound of everything.
+func isPlusInf(v uint64) bool { return math.IsInf(math.Float64frombits(v), 1) }

@@ -24,9 +24,9 @@ func TestLimits(t *testing.T) {
 	f("a 1\nb 1\n", Options{SampleLimit: 2}, "")
 	f("a 1\nb 1\nc 1\n", Options{SampleLimit: 2}, "sample_limit")
 	f("a 1\na 1\na 1\n", Options{SampleLimit: 2}, "sample_limit") // as Prometheus
-	f("a 1\nb 1\na{a=\"b\"} 1\n", Options{FamilyLimit: 2}, "")
+	f("a 1\nb 1\nb{c=\"d\"} 1\n", Options{FamilyLimit: 2}, "")
 	f("a 1\nb 1\nc 1\n", Options{FamilyLimit: 2}, "family_limit")
-	f("# TYPE a gauge\n# HELP b c\n# HELP c d\n", Options{FamilyLimit: 2}, "family_limit")
+	f("# TYPE a gauge\n# HELP b b\n", Options{FamilyLimit: 1}, "family_limit")
 	// The name is a label.
 	f("a{b=\"c\"} 1\n", Options{LabelLimit: 2}, "")
 	f("a{b=\"c\"} 1\n", Options{LabelLimit: 1}, "label_limit")
@@ -59,6 +59,7 @@ func TestDuplicates(t *testing.T) {
 		{"a 1\na 2\n", "a unknown\n- a 1 \"a 1\\n\"\n1 of 2 twice\n"},
 		{"a 1\na 2\na{b=\"c\"} 3\na 4\n a{b=\"c\"} 5\nb 6", "a unknown\nb unknown\n- a 1 odd \"a 1\\n\"\n- a 1 odd \"a{b=\\\"c\\\"} 3\\n\"\n- b 1 \"b 6\"\n3 of 6 twice\n"},
 		{"# TYPE a histogram\na_sum 1\na_count 1\n# TYPE b gauge\nb 1\na_sum 1", "a histogram\nb gauge\n- a 2 \"a_sum 1\\na_count 1\\n\"\n- b 1 \"b 1\\n\"\n1 of 4 twice\n"},
+		{"a 1\n{\"a\"} 2\n", "a unknown\n- a 2 utf8 \"a 1\\n{\\\"a\\\"} 2\\n\"\n"}, // told apart by their text
 		{"{\"a b\"} 1\n{\"a b\",c=\"d\"} 1\n{\"a b\"} 2\n", "a b unknown\n- a b 2 utf8 \"{\\\"a b\\\"} 1\\n{\\\"a b\\\",c=\\\"d\\\"} 1\\n\"\n1 of 3 twice\n"},
 		{"a{b=\"x\\\"}\"} 1\na{b=\"x\\\"} \"} 1\na{b=\"x\\\"}\"} 2\n", "a unknown\n- a 2 \"a{b=\\\"x\\\\\\\"}\\\"} 1\\na{b=\\\"x\\\\\\\"} \\\"} 1\\n\"\n1 of 3 twice\n"},
 	})
@@ -91,6 +92,42 @@ func TestMemory(t *testing.T) {
 	for range 2 {
 		if err := x.Scan(twice, Options{Memory: &m}); err != nil || x.Duplicates != 100 || m != (Memory{}) {
 			t.Fatal(err, x.Duplicates, m)
+		}
+	}
+}
+
+// TestAllocations: a scan of the same target makes no garbage.
+func TestAllocations(t *testing.T) {
+	protobuf := familyOf("a", 4, histogramOf(nativeOne)) + familyOf("b", 1, pair("b", "c")+gaugeOne, pair("b", "d")+gaugeOne)
+	for format, body := range map[exposition.Format][]byte{
+		exposition.Text: clientBody(exposition.Text), exposition.OpenMetrics: clientBody(exposition.OpenMetrics), exposition.Protobuf: []byte(protobuf),
+	} {
+		x := Exposition{Format: format}
+		var m Memory
+		for name, opts := range map[string]Options{"steady": {Memory: &m}, "fresh": {}} {
+			if n := testing.AllocsPerRun(5, func() {
+				if err := x.Scan(body, opts); err != nil {
+					t.Fatal(err)
+				}
+			}); n > 0 {
+				t.Errorf("%v, %s: %v allocations", format, name, n)
+			}
+		}
+	}
+}
+
+// TestReuse: nothing of a body shows in what is found in the next one.
+func TestReuse(t *testing.T) {
+	bodies := seeds()
+	var x Exposition
+	var m Memory
+	for i := range 3 * len(bodies) {
+		body := []byte(bodies[i*7%len(bodies)])
+		x.Format = exposition.Format(i % 2)
+		fresh := Exposition{Format: x.Format}
+		want, got := fresh.Scan(body, Options{}), x.Scan(body, Options{Memory: &m})
+		if fmt.Sprint(want) != fmt.Sprint(got) || want == nil && show(&x) != show(&fresh) {
+			t.Fatalf("%q: %v, want %v\n%swant\n%s", body, got, want, show(&x), show(&fresh))
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 type scratch struct {
 	opts Options
 	// maxSamples and maxValue are the limits that the fast path checks itself.
-	maxSamples, maxValue int
+	maxSamples, maxValue, maxFamilies int
 	// at is where the line or message starts that is being read.
 	at int
 	// open says that the next sample may join the last extent: nothing else
@@ -27,7 +27,7 @@ type scratch struct {
 	series series
 	table  families
 	spare  []Extent
-	seen   []uint64
+	seen   []uint64 // while duplicates are looked for
 	twice  [][2]int
 }
 
@@ -84,7 +84,10 @@ func (x *Exposition) reset(body []byte, opts Options) {
 	x.Body, x.Families, x.Extents = body, x.Families[:0], x.Extents[:0]
 	x.Samples, x.Duplicates = 0, 0
 	x.opts, x.at, x.open, x.ended = opts, 0, false, false
-	x.maxSamples, x.maxValue = math.MaxInt, math.MaxInt
+	x.maxSamples, x.maxValue, x.maxFamilies = math.MaxInt, math.MaxInt, math.MaxInt
+	if opts.FamilyLimit > 0 {
+		x.maxFamilies = opts.FamilyLimit
+	}
 	if opts.SampleLimit > 0 {
 		x.maxSamples = opts.SampleLimit
 	}
@@ -95,6 +98,14 @@ func (x *Exposition) reset(body []byte, opts Options) {
 	x.shapes.forget()
 	x.shapes.last = 0 // it is in the sum
 	x.table.reset()
+}
+
+// checkFamilies reports whether there are too many families.
+func (x *Exposition) checkFamilies() error {
+	if len(x.Families) > x.maxFamilies {
+		return &LimitError{Limit: "family_limit", Max: x.maxFamilies}
+	}
+	return nil
 }
 
 // add adds samples of a family that stand at body[start:end].

@@ -117,3 +117,33 @@ func BenchmarkFloor(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkLines are lines that are harder than those of client_golang.
+func BenchmarkLines(b *testing.B) {
+	const n = 10_000
+	f := func(name, format string, args func(i int) []any) {
+		b.Run(name, func(b *testing.B) {
+			var body []byte
+			for i := range n {
+				body = fmt.Appendf(body, format+"\n", args(i)...)
+			}
+			var x Exposition
+			var m Memory
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if err := x.Scan(body, Options{Memory: &m}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/sample")
+		})
+	}
+	two := func(i int) []any { return []any{i / 100, i, i} }
+	f("families of one", "# HELP some_%d_seconds In words.\n# TYPE some_%d_seconds gauge\nsome_%d_seconds 1.5", func(i int) []any { return []any{i, i, i} })
+	f("no label in common", `pod_info{namespace="ns-%d",pod="pod-%d",uid="%08x-1234-5678",node="node-%d"} 1`, func(i int) []any { return []any{i / 100, i, i * 7919, i % 99} })
+	f("timestamps", `memory{namespace="ns-%d",pod="pod-%d"} 1.5%d 1395066363000`, two)
+	f("UTF-8 values", `memory{namespace="nß-%d",pod="日本-%d"} 1.5%d`, two)
+	f("UTF-8 names", `{"memory.used",namespace="ns-%d",pod="pod-%d"} 1.5%d`, two)
+	f("carriage returns", "memory{namespace=\"ns-%d\",pod=\"pod-%d\"} 1.5%d\r", two)
+	f("blanks", `memory{ namespace="ns-%d", pod="pod-%d" } 1.5%d`, two)
+}

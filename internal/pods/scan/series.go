@@ -29,14 +29,12 @@ type series struct {
 
 	name   []byte // without quotes and escapes
 	labels []label
-	// nameEnd is where the name ends if it is not in quotes.
-	nameEnd int
-	flags   Flags
-	byName  []int32
+	flags  Flags
+	byName []int32
 }
 
 func (s *series) reset() {
-	s.name, s.labels, s.flags, s.nameEnd = nil, s.labels[:0], 0, 0
+	s.name, s.labels, s.flags = nil, s.labels[:0], 0
 	s.exemplar, s.raw, s.extra = false, false, false
 }
 
@@ -46,7 +44,7 @@ func (s *series) read(b []byte, i, end int) (int, error) {
 	at := i
 	if at < end && class[b[at]]&nameStart != 0 {
 		at = run(b[:end], at+1, nameByte)
-		s.name, s.nameEnd = b[i:at:at], at
+		s.name = b[i:at:at]
 		brace := s.blanks(b, at, end)
 		if brace == end || b[brace] != '{' {
 			s.flags = 0

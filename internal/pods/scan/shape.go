@@ -2,6 +2,7 @@ package scan
 
 import (
 	"hash/maphash"
+	"math"
 	"math/bits"
 )
 
@@ -22,7 +23,7 @@ type shape struct {
 	// line is where the last line of the shape starts.
 	line int
 	// fixed is the length of that line up to its last label value, or of its
-	// name and the space behind it if it has no labels; 0 if there is no shape.
+	// series and the space behind it if it has no labels; 0 if there is no shape.
 	fixed int
 	// labels is how many labels there are.
 	labels int
@@ -54,16 +55,17 @@ func (s *shapes) forget() {
 	}
 }
 
-// learn keeps the shape of a line that was read in full.
-func (s *shapes) learn(line, nameEnd int, labels []label, bound int, family int32, flags Flags) {
-	if len(labels) > maxShapeLabels {
+// learn keeps the shape of a line that was read in full, of which the series ends
+// at end, and the label bound has to be a number.
+func (s *shapes) learn(line, end int, labels []label, bound int, family int32, flags Flags) {
+	if len(labels) > maxShapeLabels || end-line > math.MaxInt32 {
 		return
 	}
 	s.last = (s.last + 1) % numShapes
 	sh := &s.all[s.last]
 	sh.line, sh.labels, sh.bound, sh.family, sh.flags = line, len(labels), bound, family, flags
-	sh.fixed = nameEnd + 1 - line
-	before := nameEnd
+	sh.fixed = end + 1 - line
+	before := line
 	for i, l := range labels {
 		sh.start[i], sh.gap[i] = int32(l.value-line), int32(l.value-before)
 		sh.fixed, before = l.value-line, l.end
@@ -113,7 +115,6 @@ func (x *Exposition) matchValues(b []byte, i int, sh *shape, first int, h uint64
 	last := sh.labels - 1
 	for j := first; ; j++ {
 		start := at
-	value:
 		for {
 			if at+8 > len(b) {
 				return 0, 0
@@ -128,21 +129,15 @@ func (x *Exposition) matchValues(b []byte, i int, sh *shape, first int, h uint64
 			n := uint(bits.TrailingZeros64(m)) >> 3
 			at += int(n)
 			h = mix(h, w&(1<<(8*n)-1)|uint64(n)<<56)
-			switch c := b[at]; c {
-			case '"':
-				break value
-			case ' ', '!':
-				h += uint64(c)
-				at++
-			default:
+			if b[at] != '"' {
 				end := quoted(b, at)
 				if end < 0 {
 					return 0, 0
 				}
 				h = mix(h, maphash.Bytes(seed, b[at:end]))
 				at = end
-				break value
 			}
+			break
 		}
 		if at-start > x.maxValue {
 			return 0, 0

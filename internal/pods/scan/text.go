@@ -63,7 +63,7 @@ func (x *Exposition) fastLine(b []byte, i int) (int, error) {
 	}
 	sh := &x.shapes.all[x.shapes.last]
 	flags |= sh.flags
-	if sh.bound >= 0 && !isBound(b, i+int(sh.start[sh.bound])) {
+	if sh.bound >= 0 && !isBound(b, i+int(sh.start[sh.bound])) || b[value]-'0' > 9 && x.isCount(sh.family, nameOf(b[i:value])) {
 		flags |= Unbounded
 	}
 	return next, x.add(sh.family, i, next, 1, flags)
@@ -148,10 +148,16 @@ func (x *Exposition) sample(b []byte, at lineSpan, odd Flags) error {
 	if value == at.after && (s.strict || b[at.after-1] != '}') || value == at.end {
 		return syntax("no value")
 	}
+	if b[value]-'0' > 9 && x.isCount(family, s.name) {
+		flags |= Unbounded
+	}
 	x.sum = mix(x.sum, maphash.Bytes(seed, b[at.series:at.after]))
 	usual := value == at.after+1 && b[at.after] == ' '
-	if usual && at.start == at.series && flags&(Odd|UTF8|Unbounded) == 0 && !x.labelsLimited() {
-		x.shapes.learn(at.start, s.nameEnd, s.labels, bound, family, flags)
+	if usual && at.start == at.series && flags&(Odd|Unbounded) == 0 && !x.labelsLimited() {
+		x.shapes.learn(at.start, at.after, s.labels, bound, family, flags)
+	}
+	if next, more := x.plain(b, value); next == at.next && usual {
+		return x.add(family, at.start, at.next, 1, flags|more|odd)
 	}
 	if !usual {
 		odd = Odd

@@ -71,6 +71,10 @@ func (f *fields) skip(n uint64) bool {
 }
 
 func (f *fields) varint() uint64 {
+	if f.i < f.end && f.b[f.i] < 1<<7 {
+		f.i++
+		return uint64(f.b[f.i-1])
+	}
 	v, n := binary.Uvarint(f.b[f.i:f.end])
 	if n <= 0 {
 		f.bad = true
