@@ -95,6 +95,7 @@ type state struct {
 	spare   *scan.Exposition
 	memory  [numFormats]scan.Memory
 	last    Status
+	hangs   bool      // it was asked the last time, and did not answer in time
 	logged  string    // the reason that was logged last
 	told    time.Time // when
 	touched time.Time
@@ -135,8 +136,8 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 		Reserved: Reserved, Keep: p.keeps(),
 	})
 	p.keepStats(stats)
-	out = append(out, p.report(format, results)...)
-	return p.aggregated(format, targets, results, out)
+	// Names belong to who comes first: pods are last.
+	return slices.Concat(p.report(format, results), p.aggregated(format, results), out), nil
 }
 
 // keeps returns which families are exposed.
@@ -146,7 +147,7 @@ func (p *Pods) keeps() func(string) bool {
 		return nil
 	}
 	return func(name string) bool {
-		return (filter == nil || filter.Keeps(name)) && (combined == nil || !combined.Matches(name))
+		return (filter == nil || filter.Keeps(name)) && (combined == nil || !p.combines(name))
 	}
 }
 
@@ -159,22 +160,52 @@ func Reserved(name string) bool {
 }
 
 // scrapeAll scrapes the targets at once. Results are in the order of the targets.
+// Those that hung the last time come after the others: there are only so many turns,
+// and hundreds of them would leave none.
 func (p *Pods) scrapeAll(ctx context.Context, format exposition.Format, targets []target.Target) []*result {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	results := make([]*result, len(targets))
-	var wg sync.WaitGroup
+	var wg, others sync.WaitGroup
+	var hung []*result
 	for i := range targets {
 		results[i] = &result{target: &targets[i]}
 		if targets[i].Problem != "" {
 			results[i].fail(targets[i].Problem, detail(targets[i].Detail))
 			continue
 		}
-		results[i].state = p.state(targets[i].ID)
-		wg.Go(func() { p.scrape(ctx, format, results[i]) })
+		var hangs bool
+		if results[i].state, hangs = p.state(targets[i].ID); hangs {
+			hung = append(hung, results[i])
+			continue
+		}
+		others.Go(func() { p.scrape(ctx, format, results[i]) })
 	}
+	if len(hung) > 0 {
+		waitSome(ctx, &others)
+	}
+	for _, r := range hung {
+		wg.Go(func() { p.scrape(ctx, format, r) })
+	}
+	others.Wait()
 	wg.Wait()
 	return results
+}
+
+// waitSome waits, but not for longer than a fifth of the time there is.
+func waitSome(ctx context.Context, wg *sync.WaitGroup) {
+	end, _ := ctx.Deadline()
+	timer := time.NewTimer(time.Until(end) / 5)
+	defer timer.Stop()
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // release gives back the memory of a scrape.
@@ -202,16 +233,15 @@ func (p *Pods) exposition(s *state) *scan.Exposition {
 	return new(scan.Exposition)
 }
 
-// state returns what is known of a target.
-func (p *Pods) state(id string) *state {
+// state returns what is known of a target, and whether it hung the last time.
+func (p *Pods) state(id string) (s *state, hangs bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.states[id]
-	if s == nil {
-		s = new(state)
+	if s = p.states[id]; s == nil {
+		s = &state{touched: time.Now()}
 		p.states[id] = s
 	}
-	return s
+	return s, s.hangs
 }
 
 // note keeps what a scrape has shown of each target, and forgets targets that
@@ -228,6 +258,7 @@ func (p *Pods) note(results []*result) {
 		}
 		s.touched = now
 		s.last = r.status(now)
+		s.hangs = r.reason == fetch.ReasonTimeout && !errors.Is(r.err, fetch.ErrTurn)
 		if r.body != nil {
 			s.size = int(r.size)
 		}
