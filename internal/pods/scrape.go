@@ -1,7 +1,6 @@
 package pods
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +151,9 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 	opts.Memory = &r.state.memory[asked]
 	x := p.exposition(r.state)
 	r.scanned, x.Format = x, format
-	if r.invalid, err = scanLines(x, body, opts, p.opts.DropInvalidLines); err != nil {
+	err = x.Scan(body, opts)
+	r.invalid = x.Invalid
+	if err != nil {
 		r.fail(reasonOf(err), err)
 		return
 	}
@@ -162,36 +163,8 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 	}
 }
 
-// scanLines scans a body. If invalid lines are to be dropped, it does so without
-// them, up to a number, and returns how many there were.
-func scanLines(x *scan.Exposition, body []byte, opts scan.Options, drop bool) (dropped int, err error) {
-	for {
-		err := x.Scan(body, opts)
-		var syntax *scan.SyntaxError
-		if !drop || dropped == maxInvalid || !errors.As(err, &syntax) || syntax.Line == 0 {
-			return dropped, err
-		}
-		body = withoutLine(body, syntax.Line)
-		dropped++
-	}
-}
-
-// maxInvalid is how many invalid lines a body can have. The body is scanned once
-// for each.
+// maxInvalid is how many invalid lines a body can have.
 const maxInvalid = 100
-
-// withoutLine returns a copy of a body without a line.
-func withoutLine(body []byte, number int) []byte {
-	start := 0
-	for range number - 1 {
-		start += bytes.IndexByte(body[start:], '\n') + 1
-	}
-	end := bytes.IndexByte(body[start:], '\n') + 1
-	if end == 0 {
-		end = len(body) - start
-	}
-	return slices.Concat(body[:start], body[start+end:])
-}
 
 // relabel changes the samples. The body is one of our own afterwards, in which
 // they have all labels.
@@ -214,6 +187,9 @@ func (p *Pods) scanOptions(t *target.Target) scan.Options {
 	o := scan.Options{
 		FamilyLimit: l.Families, SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
 		LabelValueLengthLimit: l.LabelValueLength, NativeHistogramBucketLimit: l.NativeHistogramBuckets,
+	}
+	if p.opts.DropInvalidLines {
+		o.InvalidLines = maxInvalid
 	}
 	if l.Labels > 0 { // those of the target and the name count
 		o.LabelLimit = max(1, l.Labels-len(t.Labels))

@@ -82,7 +82,7 @@ func (x *Exposition) scan() error {
 
 func (x *Exposition) reset(body []byte, opts Options) {
 	x.Body, x.Families, x.Extents = body, x.Families[:0], x.Extents[:0]
-	x.Samples, x.Duplicates = 0, 0
+	x.Samples, x.Duplicates, x.Invalid = 0, 0, 0
 	x.opts, x.at, x.open, x.ended = opts, 0, false, false
 	x.maxSamples, x.maxValue, x.maxFamilies = math.MaxInt, math.MaxInt, math.MaxInt
 	if opts.FamilyLimit > 0 {
