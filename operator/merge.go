@@ -121,6 +121,9 @@ func (m *merge) renames(d metric.Desc) bool {
 
 // addRendered adds a part's family, whose lines are in the format lines.
 func (m *merge) addRendered(o owner, r exposition.Rendered, lines exposition.Format) {
+	if r.UTF8 && r.Escaped != nil && !m.data && m.escaping != exposition.AllowUTF8 && !m.renames(r.Desc) {
+		r.Lines, r.UTF8 = r.Escaped(m.escaping), false
+	}
 	switch err := r.Validate(); {
 	case err != nil:
 		o.drop(droppedInvalid, 1, err)

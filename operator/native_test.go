@@ -221,3 +221,38 @@ func TestEscapedNamesComeLast(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
+
+// partFunc is a part without names of its own.
+type partFunc func(exposition.Format) []exposition.Rendered
+
+func (partFunc) Families() []string { return nil }
+
+func (f partFunc) Gather(_ context.Context, format exposition.Format) ([]exposition.Rendered, error) {
+	return f(format), nil
+}
+
+// A part that escapes the names of labels itself is not read.
+func TestPartEscapes(t *testing.T) {
+	lines := func(text string) func([]byte, func([]byte) []byte) []byte {
+		return func(buf []byte, _ func([]byte) []byte) []byte { return append(buf, text...) }
+	}
+	o := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
+	o.SelfMetrics("")
+	o.AddPart("part", partFunc(func(exposition.Format) []exposition.Rendered {
+		return []exposition.Rendered{{
+			Desc: metric.Desc{Name: "a", Type: metric.Gauge}, UTF8: true, Lines: lines("a{\"b.c\"=\"d\"} 1\n"),
+			Escaped: func(e exposition.Escaping) func([]byte, func([]byte) []byte) []byte {
+				return lines("a{" + e.LabelName("b.c") + "=\"escaped\"} 1\n")
+			},
+		}}
+	}))
+	o.Expose("/metrics", exposition.Prometheus{})
+	for _, c := range []struct{ accept, want string }{
+		{"", `a{b_c="escaped"} 1`}, {"text/plain;version=1.0.0;escaping=dots", `a{b_dot_c="escaped"} 1`},
+		{"text/plain;version=1.0.0;escaping=allow-utf-8", `a{"b.c"="d"} 1`},
+	} {
+		if got := scrape(t, o, "Accept", c.accept); !strings.Contains(got, c.want+"\n") {
+			t.Errorf("%s: got\n%swant %s", c.accept, got, c.want)
+		}
+	}
+}

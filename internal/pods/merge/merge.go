@@ -114,6 +114,7 @@ type merged struct {
 	sources []source
 	table   []family
 	stats   Stats
+	escape  func(string) string // of names of labels; nil leaves them as they are
 }
 
 // source is a Source with what its labels are in a line or a record.

@@ -55,7 +55,7 @@ func (x *merged) appendExtentRecords(buf []byte, f *family, r ref, full func([]b
 	e := &s.Extents[r.extent]
 	records := s.Body[e.Start:e.End]
 	own := s.Families[e.Family].Type
-	if e.Flags&scan.Reserved != 0 || e.Flags&scan.Stamped != 0 && x.opts.StripTimestamps || !sameField(own, f.Type) {
+	if e.Flags&scan.Reserved != 0 || e.Flags&scan.UTF8 != 0 && x.escape != nil || e.Flags&scan.Stamped != 0 && x.opts.StripTimestamps || !sameField(own, f.Type) {
 		samples := x.decoded(r)
 		for i := range samples {
 			if buf = exposition.AppendRecords(buf, f.Desc, samples[i:i+1]); len(buf) >= blockSize {
@@ -108,19 +108,27 @@ func (x *merged) decoded(r ref) []metric.Sample {
 		return nil // a scan does not let it come this far
 	}
 	var l line.Line
-	for i := range samples {
+	kept := samples[:0]
+	for _, sample := range samples {
 		if x.opts.StripTimestamps {
-			samples[i].Time = time.Time{}
+			sample.Time = time.Time{}
 		}
-		if s.labelled {
+		if s.labelled && x.escape == nil {
+			kept = append(kept, sample)
 			continue
 		}
-		l.Labels = append(l.Labels[:0], samples[i].Labels...)
-		x.label(&l, s.labels)
-		samples[i].Labels = append([]metric.Label(nil), l.Labels...)
-		metric.SortLabels(samples[i].Labels)
+		l.Labels = append(l.Labels[:0], sample.Labels...)
+		if !s.labelled {
+			x.label(&l, s.labels)
+		}
+		if !x.escapeLabels(l.Labels) {
+			continue
+		}
+		sample.Labels = append([]metric.Label(nil), l.Labels...)
+		metric.SortLabels(sample.Labels)
+		kept = append(kept, sample)
 	}
-	return samples
+	return kept
 }
 
 // appendDecoded appends records as lines.

@@ -27,18 +27,44 @@ func (x *merged) render(f *family) (r exposition.Rendered, ok bool) {
 		return r, false
 	}
 	r.UTF8 = x.flags(f)&scan.UTF8 != 0
-	format := x.opts.Format
-	if format == exposition.Protobuf {
-		r.Lines = func(buf []byte, full func([]byte) []byte) []byte { return x.appendFamilyRecords(buf, f, full) }
-		return r, true
+	r.Lines = x.lines(f)
+	if r.UTF8 {
+		r.Escaped = func(e exposition.Escaping) func([]byte, func([]byte) []byte) []byte {
+			escaped := *x
+			escaped.escape = e.LabelName
+			return escaped.lines(f)
+		}
 	}
-	r.Lines = func(buf []byte, full func([]byte) []byte) []byte {
+	return r, true
+}
+
+// lines returns what [exposition.Rendered] calls Lines.
+func (x *merged) lines(f *family) func([]byte, func([]byte) []byte) []byte {
+	return func(buf []byte, full func([]byte) []byte) []byte {
+		if x.opts.Format == exposition.Protobuf {
+			return x.appendFamilyRecords(buf, f, full)
+		}
 		for _, ref := range f.refs {
-			buf = x.appendExtent(buf, format, f, ref, full)
+			buf = x.appendExtent(buf, x.opts.Format, f, ref, full)
 		}
 		return buf
 	}
-	return r, true
+}
+
+// escapeLabels escapes the names of labels, if that is wanted. It returns false if
+// two of them become one.
+func (x *merged) escapeLabels(labels []metric.Label) bool {
+	if x.escape == nil {
+		return true
+	}
+	for i := range labels {
+		name := x.escape(labels[i].Name)
+		if name != labels[i].Name && slices.ContainsFunc(labels, func(l metric.Label) bool { return l.Name == name }) {
+			return false
+		}
+		labels[i].Name = name
+	}
+	return true
 }
 
 // appendLabelled appends the lines of an extent at once.
@@ -174,7 +200,7 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 	if !s.labelled {
 		x.label(l, s.labels)
 	}
-	return true
+	return x.escapeLabels(l.Labels)
 }
 
 // isCreated reports whether a sample says since when something is counted.
