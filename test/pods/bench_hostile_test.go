@@ -17,7 +17,7 @@ func benchHostile(b *testing.B, binary string) {
 	base := startChild(b, binary, startAPI(b, pods), 1, loopback...).memory(b, "VmHWM")
 
 	pods = append(pods, podtest.Start(b, podtest.Bomb(512)), podtest.Start(b, podtest.Endless()))
-	part := strings.Repeat("slow{a=\"b\"} 1\n", 100_000/14)
+	part := strings.Repeat("slow{a=\"b\"} 1\n", 1_000_000/14)
 	for range slow {
 		pods = append(pods, podtest.Start(b, podtest.HangInBody(part)))
 	}
