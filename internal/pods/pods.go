@@ -153,20 +153,31 @@ func Reserved(name string) bool {
 	return name == "up" || strings.HasPrefix(name, "scrape_") || strings.HasPrefix(name, prefix)
 }
 
-// scrapeAll scrapes the targets at once. Results are in the order of the targets.
+// scrapeAll scrapes the targets at once. Those that took too long the last time get
+// their turn after all others, which they must not cost the time that there is.
+// Results are in the order of the targets.
 func (p *Pods) scrapeAll(ctx context.Context, format exposition.Format, targets []target.Target) []*result {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	results := make([]*result, len(targets))
 	var wg sync.WaitGroup
+	var last []func()
 	for i := range targets {
 		results[i] = &result{target: &targets[i]}
 		if targets[i].Problem != "" {
 			results[i].fail(targets[i].Problem, detail(targets[i].Detail))
 			continue
 		}
-		s := p.state(targets[i].ID)
-		wg.Go(func() { p.scrape(ctx, format, results[i], s) })
+		s, slow := p.state(targets[i].ID)
+		scrape := func() { p.scrape(ctx, format, results[i], s) }
+		if slow {
+			last = append(last, scrape)
+		} else {
+			wg.Go(scrape)
+		}
+	}
+	for _, scrape := range last {
+		wg.Go(scrape)
 	}
 	wg.Wait()
 	return results
@@ -197,16 +208,17 @@ func (p *Pods) exposition() *scan.Exposition {
 	return new(scan.Exposition)
 }
 
-// state returns what is known of a target.
-func (p *Pods) state(id string) *state {
+// state returns what is known of a target, and whether it took too long the last
+// time.
+func (p *Pods) state(id string) (s *state, slow bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.states[id]
+	s = p.states[id]
 	if s == nil {
 		s = new(state)
 		p.states[id] = s
 	}
-	return s
+	return s, s.last.Reason == fetch.ReasonTimeout
 }
 
 // note keeps what a scrape has shown of each target, and forgets targets that
