@@ -164,6 +164,23 @@ func TestPodsDeadline(t *testing.T) {
 	}
 }
 
+// TestPodsHanging tests that pods that hang do not cost others their turn, however
+// many they are: from the second scrape on it is known who they are.
+func TestPodsHanging(t *testing.T) {
+	const space, count = "pods-hanging", 60
+	hangs := podtest.Start(t, podtest.Hang())
+	pods := []pod{{name: "good", server: podtest.Start(t, podtest.Body("a 1\n"))}}
+	for i := range count {
+		pods = append(pods, pod{name: fmt.Sprintf("hangs-%02d", i), server: hangs, annotations: map[string]string{"prometheus.io/path": fmt.Sprintf("/%d", i)}})
+	}
+	createPods(t, space, pods...)
+	p := podProxy(t, space, "--concurrency", "1", "--timeout", "1s")
+	p.Get(t, "/metrics", nil)
+	if got := ups(stored(t, p, promtest.Text)); got["good"] != 1 || len(got) != count+1 {
+		t.Errorf("up is %v", got)
+	}
+}
+
 // TestPodsDiscovery tests that Prometheus finds the pods by http_sd_configs, and
 // scrapes each of them through the proxy.
 func TestPodsDiscovery(t *testing.T) {
