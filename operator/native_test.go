@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -199,5 +200,24 @@ func TestRenderRecords(t *testing.T) {
 	}
 	if got := fmt.Sprint(families[0].Name, families[1].Name); got != "b_totalh" {
 		t.Errorf("families %s", got)
+	}
+}
+
+// A name that is only the same once it is escaped takes nothing from who has it as
+// it is.
+func TestEscapedNamesComeLast(t *testing.T) {
+	gauge := func(name string, v float64) metric.Family {
+		return metric.Family{Desc: metric.Desc{Name: name, Type: metric.Gauge}, Samples: []metric.Sample{{Value: v}}}
+	}
+	o := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
+	o.SelfMetrics("")
+	o.AddPart("part", &nativePart{families: []metric.Family{gauge("a.b", 1), gauge("a_b", 2)}}, operator.Native())
+	o.Expose("/metrics", exposition.Prometheus{})
+	if got, want := scrape(t, o), "# TYPE a_b gauge\na_b 2\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	got := scrape(t, o, "Accept", "text/plain;version=1.0.0;escaping=allow-utf-8")
+	if want := "# TYPE \"a.b\" gauge\n{\"a.b\"} 1\n# TYPE a_b gauge\na_b 2\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

@@ -66,7 +66,7 @@ func (c *Client) Get(ctx context.Context, r Request) (*Body, error) {
 	defer cancel()
 	leave, err := c.enter(ctx, x.target.Addr())
 	if err != nil {
-		return nil, x.fail(ReasonTimeout, 0, errTurn)
+		return nil, x.fail(ReasonTimeout, 0, ErrTurn)
 	}
 	defer leave()
 	defer c.transports.settle()

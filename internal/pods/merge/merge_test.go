@@ -3,6 +3,7 @@ package merge
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -237,5 +238,58 @@ t_total{pod="p3"} 5 # {trace="x"} 1
 `
 	if diff := cmp.Diff(want, written(t, exposition.OpenMetrics, again)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	at := func(ms int64) pod {
+		return records("a", metric.Family{Desc: metric.Desc{Name: "x"}, Samples: []metric.Sample{{Value: 1, Time: time.UnixMilli(ms)}}})
+	}
+	const none = "none"
+	for _, c := range []struct {
+		from   pod
+		to     exposition.Format
+		stamps string // none if the sample is left out
+	}{
+		{open("a", "x 1 1520879607.789"), exposition.Text, "1520879607789"},
+		{open("a", "x 1 1520879607"), exposition.Text, "1520879607000"},
+		{open("a", "x 1 0.0005"), exposition.Text, "1"},
+		{open("a", "x 1 -0"), exposition.Text, "0"},
+		{open("a", "x 1 1e-1000000"), exposition.Text, "0"},
+		{open("a", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 1e300"), exposition.Text, none},
+		{open("a", "x 1 9223372036854776"), exposition.Text, none},
+		{open("a", "# TYPE y histogram", "y_bucket{le=\"+Inf\"} 1", "y_sum 1", "y_count 1", "# TYPE y_sum gauge", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 -5"), exposition.OpenMetrics, "-5"},
+		{text("a", "x 1 1520879607789"), exposition.OpenMetrics, "1520879607.789"},
+		{text("a", "x 1 9223372036854775807"), exposition.OpenMetrics, "9223372036854776"},
+		{at(5), exposition.Text, "5"},
+		{at(-5), exposition.Text, none},
+		{at(-5), exposition.OpenMetrics, "-0.005"},
+	} {
+		var m Merger
+		families, _ := m.Families(sources(t, c.from), Options{Format: c.to})
+		got, line := written(t, c.to, families), "x{pod=\"a\"} 1 "
+		if c.stamps == none && strings.Contains(got, line) || c.stamps != none && !strings.Contains(got, line+c.stamps+"\n") {
+			t.Errorf("%q: got\n%swant time %s", c.from.body, got, c.stamps)
+		}
+	}
+}
+
+// What pods send anew each time is not remembered for ever.
+func TestMemoryIsBounded(t *testing.T) {
+	var m Merger
+	for i := range 20 {
+		long := strings.Repeat(string(rune('a'+i)), 1<<20)
+		families, _ := m.Families(sources(t, text("p", "# HELP x "+long, "x 1", long+" 1")), Options{})
+		if len(families) != 2 || len(families[1].Help) != 1<<20 && len(families[0].Help) != 1<<20 {
+			t.Fatalf("got %d families", len(families))
+		}
+		if m.kept > maxKept {
+			t.Fatalf("%d bytes are kept", m.kept)
+		}
+	}
+	if len(m.places) != 0 {
+		t.Errorf("%d places are kept", len(m.places))
 	}
 }

@@ -129,6 +129,9 @@ func (x *merged) appendDecoded(buf []byte, format exposition.Format, f *family, 
 	own := &s.Families[s.Extents[r.extent].Family]
 	desc := metric.Desc{Name: f.Name, Type: own.Type}
 	for _, sample := range x.decoded(r) {
+		if format == exposition.Text && !sample.Time.IsZero() && sample.Time.UnixMilli() < 0 {
+			continue // as of convertTime
+		}
 		if buf = exposition.AppendLines(buf, format, desc, &sample); len(buf) >= blockSize {
 			buf = full(buf)
 		}

@@ -126,13 +126,18 @@ func (x *merged) belongs(child *family, suffix string, t metric.Type) bool {
 // withRelatives adds the families whose names the series of those that are taken
 // apart have, and so on.
 func withRelatives(apart []*family, find finder) []*family {
+	known := make(map[*family]bool, len(apart))
+	for _, f := range apart {
+		known[f] = true
+	}
 	for i := 0; i < len(apart); i++ {
 		f := apart[i]
 		if !f.complex {
 			continue
 		}
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			if other, ok := find(f.Name + suffix); ok && !slices.Contains(apart, other) {
+			if other, ok := find(f.Name + suffix); ok && !known[other] {
+				known[other] = true
 				apart = append(apart, other)
 			}
 		}
@@ -191,7 +196,9 @@ func (x *merged) appendOwned(dst []byte, l *line.Line, text []byte) []byte {
 	case exposition.Text:
 		return append(dst, text...)
 	case exposition.OpenMetrics:
-		convertTime(l, exposition.Text, exposition.OpenMetrics)
+		if !convertTime(l, exposition.Text, exposition.OpenMetrics) {
+			return dst
+		}
 		return l.Append(dst)
 	default:
 		return appendRecord(dst, l, metric.Unknown)

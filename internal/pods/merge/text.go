@@ -2,7 +2,7 @@ package merge
 
 import (
 	"bytes"
-	"math/big"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,9 +164,11 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 		}
 		l.Exemplar = ""
 	}
-	convertTime(l, s.Format, to)
 	if x.opts.StripTimestamps {
 		l.Timestamp = ""
+	}
+	if !convertTime(l, s.Format, to) {
+		return false
 	}
 	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
 	if !s.labelled {
@@ -204,24 +206,24 @@ func (x *merged) label(l *line.Line, labels []metric.Label) {
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of
-// the other: milliseconds in the text format, seconds in OpenMetrics.
-func convertTime(l *line.Line, from, to exposition.Format) {
+// the other: milliseconds in the text format, seconds in OpenMetrics. It returns
+// false for a time that the text format has no words for: one such line there costs
+// the samples of all targets.
+func convertTime(l *line.Line, from, to exposition.Format) bool {
 	if l.Timestamp == "" || from == to {
-		return
+		return true
 	}
-	t, ok := new(big.Rat).SetString(l.Timestamp)
-	if !ok {
-		l.Timestamp = ""
-		return
+	t, err := strconv.ParseFloat(l.Timestamp, 64)
+	if err != nil {
+		return false
 	}
-	thousand := big.NewRat(1000, 1)
 	if to == exposition.OpenMetrics {
-		f, _ := t.Quo(t, thousand).Float64()
-		l.Timestamp = strconv.FormatFloat(f, 'f', -1, 64)
-		return
+		l.Timestamp = strconv.FormatFloat(t/1000, 'f', -1, 64)
+		return true
 	}
-	f, _ := t.Mul(t, thousand).Float64()
-	l.Timestamp = strconv.FormatInt(int64(f), 10)
+	t = math.Round(t * 1000)
+	l.Timestamp = strconv.FormatInt(int64(t), 10)
+	return t >= 0 && t < math.MaxInt64
 }
 
 // textOf returns labels as they stand between braces.
