@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +100,7 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer s.client.Close()
+	f.limitMemory()
 	config, err := f.cluster()
 	if err != nil {
 		return err
@@ -115,6 +118,18 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	p.register(servers)
 	log.Info("Serving", "url", servers.url, "source", p.source)
 	return servers.run(cmd.Context())
+}
+
+// besideBudget is what the process needs besides --budget.
+const besideBudget = 32 << 20
+
+// limitMemory has garbage collected in time. Bodies that pods have sent would
+// otherwise take twice their budget, as memory is used again only when as much
+// has become garbage as is in use. GOMEMLIMIT counts for more.
+func (f *podsFlags) limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(f.ask.budget) + besideBudget)
+	}
 }
 
 // cluster returns the configuration of the cluster that the flags name.

@@ -180,6 +180,29 @@ func TestPodsChange(t *testing.T) {
 	haveUp(t, p, "last 1", "q 1", "stays 1")
 }
 
+// TestPodsGap tests that a pod that was deleted while nobody could watch is a target
+// no more, and the pod that has its address now is asked under its own name. In
+// between, what is known is served.
+func TestPodsGap(t *testing.T) {
+	const space = "pods-gap"
+	server := podtest.Start(t, podtest.Body("a 1\n"))
+	createPods(t, space, pod{name: "before", server: server})
+	between := newFaultProxy(t, control)
+	p := podProxy(t, space, "--kubeconfig", between.kubeconfig)
+	haveUp(t, p, "before 1")
+	gone := status(http.StatusServiceUnavailable, "ServiceUnavailable")
+	between.set(fault{resource: "pods", answer: gone}, fault{resource: "pods", watch: true, answer: gone})
+	between.server.CloseClientConnections()
+	client := clientset(t, control).CoreV1().Pods(space)
+	if err := client.Delete(t.Context(), "before", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+		t.Fatal(err)
+	}
+	createPods(t, space, pod{name: "now", server: server})
+	haveUp(t, p, "before 1")
+	between.set(fault{resource: "pods", watch: true, times: 1, answer: status(http.StatusGone, "Expired")})
+	haveUp(t, p, "now 1")
+}
+
 // TestPodsNode tests a DaemonSet's proxy, which has the pods of one node.
 func TestPodsNode(t *testing.T) {
 	const space = "pods-node"

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -48,12 +49,19 @@ func TestPodsBadInput(t *testing.T) {
 			for _, r := range rows {
 				t.Run(r.name, func(t *testing.T) { r.check(t, space, got) })
 			}
+			escaped := map[string]string{promtest.OpenMetrics: `{"a.b","c.d"="e"}`} // Prometheus asks for names as they are
+			if key := ofPod(t, space, "utf8-names", cmp.Or(escaped[protocol], `a_b{c_d="e"}`)); got[key] != 1 {
+				t.Errorf("%s is %v", key, got[key])
+			}
 			for series := range got {
 				if strings.HasPrefix(series, "stolen") {
 					t.Errorf("%s was got from a place that is no pod", series)
 				}
 			}
 		})
+	}
+	if strings.Contains(p.Output.String(), "\nlevel=ERROR msg=injected") {
+		t.Error("a pod can write lines of the log")
 	}
 	if n := elsewhere.Requests(); n != 0 {
 		t.Errorf("a server that is no pod got %d requests", n)
@@ -173,7 +181,7 @@ func badBodies() []badInput {
 		text("type-a", "# TYPE conflict counter\n# HELP conflict One.\nconflict 1\n", "", map[string]float64{"conflict": 1}),
 		text("type-b", "# TYPE conflict gauge\n# HELP conflict Two.\nconflict 2\n", "", map[string]float64{"conflict": 2}),
 		text("type-c", "# TYPE conflict histogram\nconflict_bucket{le=\"+Inf\"} 1\nconflict_sum 1\nconflict_count 1\n", "", map[string]float64{"conflict_sum": 1}),
-		text("utf8-names", "{\"a.b\",\"c.d\"=\"e\"} 1\n", "", map[string]float64{`{"a.b","c.d"="e"}`: 1}),
+		text("utf8-names", "{\"a.b\",\"c.d\"=\"e\"} 1\n", "", nil),
 		text("odd", "  a\t{ b = \"c\" , }\t2  \n", "", map[string]float64{`a{b="c"}`: 2}),
 		text("interleaved", "i{x=\"1\"} 1\nj 1\ni{x=\"2\"} 2\n", "", map[string]float64{`i{x="1"}`: 1, "j": 1, `i{x="2"}`: 2}),
 		text("metadata-twice", "# TYPE m counter\n# TYPE m counter\n# HELP m a\n# HELP m b\nm 1\n", "", map[string]float64{"m": 1}),

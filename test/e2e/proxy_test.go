@@ -23,6 +23,7 @@ const proxyPath = "/k8s/clusters/c-1"
 // requests in its place.
 type faultProxy struct {
 	kubeconfig string
+	server     *httptest.Server
 
 	mu     sync.Mutex
 	faults []fault
@@ -64,6 +65,7 @@ func newFaultProxy(t *testing.T, c *controlplane.ControlPlane) *faultProxy {
 		server.CloseClientConnections() // watches never end by themselves
 		server.Close()
 	})
+	p.server = server
 	p.kubeconfig = writeFile(t, "kubeconfig", fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: proxy, cluster: {server: %q}}]

@@ -38,9 +38,8 @@ func corrupt(random *rand.Rand) body {
 	case 0:
 		text = bytes.Clone(podtest.Compact(from))
 	case 1:
-		text = make([]byte, random.IntN(200))
-		for i := range text {
-			text[i] = byte(random.Uint32())
+		for range random.IntN(200) {
+			text = append(text, byte(random.Uint32()))
 		}
 	case 2:
 		for range 1 + random.IntN(5) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -143,7 +144,7 @@ func expect(got map[string]float64, bodies []body) error {
 			switch {
 			case !ok:
 				return fmt.Errorf("%s: %s is missing", podName(i), series)
-			case have != v && (have == have || v == v): //nolint:staticcheck // NaN is not equal to itself
+			case have != v && !(math.IsNaN(have) && math.IsNaN(v)):
 				return fmt.Errorf("%s: %s is %v, want %v", podName(i), series, have, v)
 			}
 		}

@@ -3,8 +3,7 @@ package podtest
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -49,7 +48,7 @@ func StartAt(t testing.TB, addr netip.AddrPort, handler http.Handler) *Pod {
 		Handler:     http.HandlerFunc(p.serve),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnState:   p.count,
-		ErrorLog:    log.New(io.Discard, "", 0),
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr.String())
 	if err != nil {
