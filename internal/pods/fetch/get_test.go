@@ -273,6 +273,9 @@ func TestEnvironmentsProxyIsNotUsed(t *testing.T) {
 	if n := proxy.connections.Load(); n != 0 {
 		t.Errorf("the proxy got %d connections", n)
 	}
+	if fetch.HasProxy(c) {
+		t.Error("only dialling keeps requests from a proxy")
+	}
 }
 
 func TestCookiesAreNotKept(t *testing.T) {
