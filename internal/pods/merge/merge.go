@@ -53,6 +53,9 @@ type Options struct {
 	Keep func(name string) bool
 	// StripTimestamps leaves timestamps out.
 	StripTimestamps bool
+	// Panicked is told of a panic while samples were written; nil is told
+	// nothing. It is called concurrently.
+	Panicked func(value any)
 }
 
 // Stats says what was not as it should be.

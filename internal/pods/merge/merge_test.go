@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -291,5 +292,43 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if len(m.places) != 0 {
 		t.Errorf("%d places are kept", len(m.places))
+	}
+}
+
+// TestNativeStays: who calls something else by the name of a native histogram, or
+// of one of its series, does not cost the others their buckets.
+func TestNativeStays(t *testing.T) {
+	native := func(name string) metric.Family {
+		return metric.Family{Desc: metric.Desc{Name: name, Type: metric.Histogram}, Samples: []metric.Sample{{Histogram: &metric.HistogramValue{
+			Count: 3, Sum: 4, Native: &metric.NativeHistogram{Schema: 2, Positive: metric.NativeBuckets{Spans: []metric.Span{{Offset: 1, Length: 1}}, Counts: []float64{3}}},
+		}}}}
+	}
+	pods := []pod{
+		text("a", "# TYPE lat gauge", "lat 7", "# TYPE exported_lat gauge", "exported_lat 8"),
+		records("b", native("lat"), native("dur")),
+		text("c", "# TYPE lat_sum gauge", "lat_sum 9"),
+		text("d", "# TYPE dur histogram", `dur_bucket{le="x"} 1`),
+	}
+	families, _ := new(Merger).Families(sources(t, pods...), Options{Format: exposition.Protobuf})
+	got := make(map[string]string)
+	for _, r := range families {
+		f, err := r.Parse(exposition.Protobuf)
+		if err != nil {
+			t.Fatalf("%s: %v", r.Name, err)
+		}
+		for _, s := range f.Samples {
+			i := slices.IndexFunc(s.Labels, func(l metric.Label) bool { return l.Name == "pod" })
+			got[r.Name] += s.Labels[i].Value
+			if s.Histogram != nil && s.Histogram.Native == nil {
+				t.Errorf("%s: a histogram without its buckets", r.Name)
+			}
+		}
+	}
+	want := map[string]string{
+		"lat": "b", "exported_exported_lat": "a", "exported_lat": "a", "exported_lat_sum": "c",
+		"dur": "b", "exported_dur_bucket": "d",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pods by family (-want +got):\n%s", diff)
 	}
 }

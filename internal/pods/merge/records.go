@@ -26,27 +26,17 @@ const (
 	tagValue     = 1<<3 | 1
 )
 
-// appendFamilyRecords appends the samples of a family as fields of a
-// MetricFamily.
-func (x *merged) appendFamilyRecords(buf []byte, f *family, full func([]byte) []byte) []byte {
-	for i := 0; i < len(f.refs); {
-		r := f.refs[i]
-		s := &x.sources[r.source]
-		next := i + 1
-		if s.Format != exposition.Protobuf && distribution(f.Type) {
-			// The lines of one sample may be in several extents.
-			for next < len(f.refs) && f.refs[next].source == r.source {
-				next++
-			}
+// together returns how many extents from one on are written at once: for records,
+// those of one source, as the lines of one histogram or summary may be in several.
+func (x *merged) together(f *family, i int) int {
+	n := 1
+	source := f.refs[i].source
+	if x.opts.Format == exposition.Protobuf && x.sources[source].Format != exposition.Protobuf && distribution(f.Type) {
+		for i+n < len(f.refs) && f.refs[i+n].source == source {
+			n++
 		}
-		if s.Format == exposition.Protobuf {
-			buf = x.appendExtentRecords(buf, f, r, full)
-		} else {
-			buf = x.appendParsed(buf, f, f.refs[i:next], full)
-		}
-		i = next
 	}
-	return buf
+	return n
 }
 
 // appendExtentRecords appends records with the labels of their target.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubevitals/kubevitals/internal/pods/line"
 	"github.com/kubevitals/kubevitals/internal/pods/scan"
@@ -41,13 +42,63 @@ func (x *merged) render(f *family) (r exposition.Rendered, ok bool) {
 // lines returns what [exposition.Rendered] calls Lines.
 func (x *merged) lines(f *family) func([]byte, func([]byte) []byte) []byte {
 	return func(buf []byte, full func([]byte) []byte) []byte {
-		if x.opts.Format == exposition.Protobuf {
-			return x.appendFamilyRecords(buf, f, full)
-		}
-		for _, ref := range f.refs {
-			buf = x.appendExtent(buf, x.opts.Format, f, ref, full)
+		w := writings.Get().(*writing)
+		defer w.put()
+		w.merged, w.family, w.next = x, f, full
+		for i := 0; i < len(f.refs); {
+			n := x.together(f, i)
+			buf = w.append(buf, f.refs[i:i+n])
+			i += n
 		}
 		return buf
+	}
+}
+
+// writing is one family being written.
+type writing struct {
+	*merged
+	family *family
+	next   func([]byte) []byte // who takes full buffers
+	full   func([]byte) []byte // flush
+	buf    []byte              // with whole samples
+}
+
+var writings = sync.Pool{New: func() any {
+	w := new(writing)
+	w.full = w.flush
+	return w
+}}
+
+func (w *writing) put() {
+	w.merged, w.family, w.next, w.buf = nil, nil, nil, nil
+	writings.Put(w)
+}
+
+func (w *writing) flush(buf []byte) []byte {
+	w.buf = w.next(buf)
+	return w.buf
+}
+
+// append appends extents of one source. If that panics, which it does not as far as
+// we know, only they are missing: the response is being written, with the samples
+// of all others.
+func (w *writing) append(buf []byte, refs []ref) (out []byte) {
+	w.buf = buf
+	defer func() {
+		if p := recover(); p != nil {
+			out = w.buf
+			if w.opts.Panicked != nil {
+				w.opts.Panicked(p)
+			}
+		}
+	}()
+	switch {
+	case w.opts.Format != exposition.Protobuf:
+		return w.appendExtent(buf, w.opts.Format, w.family, refs[0], w.full)
+	case w.sources[refs[0].source].Format == exposition.Protobuf:
+		return w.appendExtentRecords(buf, w.family, refs[0], w.full)
+	default:
+		return w.appendParsed(buf, w.family, refs, w.full)
 	}
 }
 

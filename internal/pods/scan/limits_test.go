@@ -104,12 +104,13 @@ func TestAllocations(t *testing.T) {
 	} {
 		x := Exposition{Format: format}
 		var m Memory
+		// The race detector has pools forget now and then.
 		for name, opts := range map[string]Options{"steady": {Memory: &m}, "fresh": {}} {
 			if n := testing.AllocsPerRun(5, func() {
 				if err := x.Scan(body, opts); err != nil {
 					t.Fatal(err)
 				}
-			}); n > 0 {
+			}); n > 1 || n > 0 && name == "steady" {
 				t.Errorf("%v, %s: %v allocations", format, name, n)
 			}
 		}

@@ -108,6 +108,10 @@ func (x *Exposition) checkFamilies() error {
 	return nil
 }
 
+// maxExtents bounds how often families can change: each time costs more memory
+// than a short line.
+const maxExtents = 1 << 18
+
 // add adds samples of a family that stand at body[start:end].
 func (x *Exposition) add(family int32, start, end, samples int, flags Flags) error {
 	if x.Samples += samples; x.Samples > x.maxSamples {
@@ -121,7 +125,9 @@ func (x *Exposition) add(family int32, start, end, samples int, flags Flags) err
 			return nil
 		}
 	}
-	x.open = true
+	if x.open = true; len(x.Extents) == maxExtents {
+		return syntax("the families change too often: sort the samples by family")
+	}
 	x.Extents = append(x.Extents, Extent{
 		Family: family, Samples: int32(samples), Start: uint32(start), End: uint32(end), Flags: flags,
 	})
