@@ -118,7 +118,7 @@ func ownNamespace(file string) (string, error) {
 // selectors checks what else pods must have.
 func (f *chooseFlags) selectors(set *pflag.FlagSet) error {
 	for _, name := range []string{"namespace-selector", "field-selector"} {
-		if set.Changed(name) && set.Lookup(name).Value.String() == "" {
+		if set.Changed(name) && strings.TrimSpace(set.Lookup(name).Value.String()) == "" {
 			return fmt.Errorf("--%s is set to nothing: leave it out to select all", name)
 		}
 	}

@@ -45,6 +45,7 @@ func TestPodsConfigurationErrors(t *testing.T) {
 	}
 	f("there is no label selector: say which pods to scrape, by --selector or the environment variable POD_LABEL_SELECTOR, such as app=web")
 	f("--selector is set to nothing", "--selector=")
+	f("--selector is set to nothing: give labels, such as app=web", "--selector= ")
 	f(`--selector "app in (a": unable to parse requirement`, "--selector=app in (a")
 	g(`--timeout "0s": expected a time that is more than 0`, "--timeout=0s")
 	g(`--timeout "-5s": expected a time that is more than 0`, "--timeout=-5s")
@@ -54,6 +55,7 @@ func TestPodsConfigurationErrors(t *testing.T) {
 	g("--own-namespace: this does not run in a pod with a ServiceAccount", "--own-namespace")
 	g(`--namespace-selector "=": `, "--namespace-selector==")
 	g("--namespace-selector is set to nothing", "--namespace-selector=")
+	g("--namespace-selector is set to nothing", "--namespace-selector=\t")
 	g(`--field-selector "x": `, "--field-selector=x")
 	g(`--node-name "$(NODE_NAME)": this is no name of a node`, "--node-name=$(NODE_NAME)")
 	g(`--node-name "": this is no name of a node`, "--node-name=")
@@ -75,7 +77,8 @@ func TestPodsConfigurationErrors(t *testing.T) {
 	g("--sample-limit -1: expected a number, or 0 for no limit", "--sample-limit=-1")
 	g(`invalid argument "16Q" for "--body-size-limit" flag`, "--body-size-limit=16Q")
 	g("--body-size-limit 2Gi", "--body-size-limit=2Gi")
-	g("--budget 32Mi: expected at least 40Mi", "--budget=32Mi")
+	g("--budget 40Mi: expected at least 52Mi, which is three times --body-size-limit 16Mi and --wire-size-limit 4Mi", "--budget=40Mi")
+	g("there is no cluster", "--budget=52Mi")
 	g("--concurrency 0: expected at least 1", "--concurrency=0")
 	g(`--label-collisions "no": expected rename, honor or drop`, "--label-collisions=no")
 	g(`--invalid-lines "keep": expected fail or drop`, "--invalid-lines=keep")
@@ -112,7 +115,7 @@ func TestPodsEnvironment(t *testing.T) {
 		for _, name := range []string{"POD_LABEL_SELECTOR", "SCRAPE_TIMEOUT", "PORT"} {
 			t.Setenv(name, environment[name])
 		}
-		for program, args := range map[string][]string{"metrics-proxy": args, "/bin/kubevitals": append([]string{"pods"}, args...)} {
+		for program, args := range map[string][]string{"metrics-proxy": args, "/usr/bin/metrics-k8s-proxy": args, "/bin/kubevitals": append([]string{"pods"}, args...)} {
 			var out, stderr bytes.Buffer
 			code := cli.MainAs(program, args, cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &stderr})
 			if code != 1 || !strings.HasPrefix(stderr.String(), filepath.Base(program)+": "+want) {
@@ -132,6 +135,7 @@ func TestPodsEnvironment(t *testing.T) {
 	f(noCluster, nil, "--selector=app=web")
 	f(`POD_LABEL_SELECTOR "a=b,,c in": `, env("POD_LABEL_SELECTOR", "a=b,,c in"))
 	f(noCluster, env("POD_LABEL_SELECTOR", "a=b,,c in"), "--selector=app=web")
+	f("POD_LABEL_SELECTOR is set to nothing", env("POD_LABEL_SELECTOR", " "))
 	f(noCluster, env("POD_LABEL_SELECTOR", "app=x, tier in (a,b), !canary, env!=prod"))
 	f(`SCRAPE_TIMEOUT "0s": expected a time that is more than 0, with its unit, such as 9s`, env("SCRAPE_TIMEOUT", "0s"))
 	f(`SCRAPE_TIMEOUT "-5s": expected`, env("SCRAPE_TIMEOUT", "-5s"))

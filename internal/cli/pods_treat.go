@@ -25,8 +25,8 @@ func (f *askFlags) client(hop string) (*fetch.Client, error) {
 	if f.body > most || f.wire > most {
 		return nil, fmt.Errorf("--body-size-limit %s, --wire-size-limit %s: expected less than 2Gi", &f.body, &f.wire)
 	}
-	if least := 2 * (f.body + f.wire); f.budget < least {
-		return nil, fmt.Errorf("--budget %s: expected at least %s, which is twice --body-size-limit and --wire-size-limit together: give more, or lower those", &f.budget, &least)
+	if least := 3*f.body + f.wire; f.budget < least { // what fetch.New wants
+		return nil, fmt.Errorf("--budget %s: expected at least %s, which is three times --body-size-limit %s and --wire-size-limit %s: give more, or lower those", &f.budget, &least, &f.body, &f.wire)
 	}
 	return fetch.New(fetch.Options{
 		BodyLimit: int64(f.body), WireLimit: int64(f.wire), Budget: int64(f.budget), Concurrency: f.concurrency,
