@@ -143,7 +143,11 @@ func (f *chooseFlags) network(o *target.Options) error {
 		if err != nil || prefix.Addr().Is4In6() {
 			return fmt.Errorf("--pod-cidr %q: write an address and a length, such as 10.244.0.0/16", text)
 		}
-		o.PodCIDRs = append(o.PodCIDRs, prefix.Masked())
+		if whole := prefix.Masked(); whole != prefix {
+			return fmt.Errorf("--pod-cidr %q: the address goes on behind the network's part: write %s for the network, or %s for this address alone",
+				text, whole, netip.PrefixFrom(prefix.Addr(), prefix.Addr().BitLen()))
+		}
+		o.PodCIDRs = append(o.PodCIDRs, prefix)
 	}
 	for _, port := range f.reservedPorts {
 		if port < 1 || port > 65535 {
