@@ -99,7 +99,7 @@ func (f *chooseFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.ownNamespace, "own-namespace", false, "scrape pods of the namespace only that this runs in, or of --namespaces as well")
 	flags.StringVar(&f.namespaceSelector, "namespace-selector", "", "scrape pods of namespaces with these labels only")
 	flags.StringVar(&f.fieldSelector, "field-selector", "", "scrape pods with these fields only, such as spec.serviceAccountName=web")
-	flags.StringVar(&f.node, "node-name", "", "scrape pods of this node only, for a DaemonSet: --node-name=$(NODE_NAME)")
+	flags.StringVar(&f.node, "node-name", "", "scrape pods of this node only, for a DaemonSet, in whose args it is --node-name=$(NODE_NAME)")
 	flags.StringArrayVar(&f.cidrs, "pod-cidr", nil, "ask addresses in this network only, such as 10.244.0.0/16 (repeatable; default all that are not loopback, link-local or multicast)")
 	flags.StringVar(&f.shard, "shard", "", "scrape one of several equal shares of the pods: INDEX/COUNT, from 0, or auto/COUNT for the ordinal of a StatefulSet's pod")
 	flags.StringVar(&f.ipFamily, "ip-family", "", "address to ask of pods that have both: ipv4 or ipv6 (default the pod's first)")
