@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 	"cmd/kubevitals":    {"internal/cli"},
 	"internal/archtest": {},
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels", "k8s.io/apimachinery/pkg/selection"},
-	"internal/rule/cel": {"internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
+	"internal/health":   {"github.com/fluxcd/cli-utils/pkg/kstatus/status", "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"},
+	"internal/rule/cel": {"internal/health", "internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
 	"internal/explain":  {"internal/rule", "operator/exposition", "operator/metric"},
 	"internal/lint": {
