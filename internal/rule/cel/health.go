@@ -46,6 +46,9 @@ func healthLibrary() []cel.EnvOption {
 		}))),
 		cel.Function(healthyName, cel.Overload("healthy_polarity_status", []*cel.Type{dyn, dyn}, dyn, cel.BinaryBinding(func(p, status ref.Val) ref.Val {
 			of, ok := p.(types.String)
+			if b, isBool := status.(types.Bool); isBool {
+				status = b.ConvertToType(types.StringType)
+			}
 			s, isText := status.(types.String)
 			if !ok || !isText {
 				return types.MaybeNoSuchOverloadErr(status)
