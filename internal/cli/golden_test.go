@@ -148,7 +148,11 @@ func TestEveryKindHasGolden(t *testing.T) {
 			all.WriteString(output(t, name, file))
 		}
 		for _, f := range set.Families() {
-			if !strings.Contains(all.String(), "\n"+f.Name+"{") {
+			series := f.Name
+			if f.Type == metric.GaugeHistogram {
+				series += "_bucket"
+			}
+			if !strings.Contains(all.String(), "\n"+series+"{") {
 				t.Errorf("catalog %s: no golden file has a sample of %s", name, f.Name)
 			}
 		}
@@ -258,4 +262,20 @@ func compareGolden(t *testing.T, file, got string) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", file, diff)
 	}
+}
+
+// exampleOutput returns the whole exposition that the test of an example expects.
+func exampleOutput(t *testing.T, folder, file string) string {
+	t.Helper()
+	a, err := txtar.ParseFile(filepath.Join("..", "..", "examples", "rules", folder, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		if f.Name == "output.prom" {
+			return string(f.Data)
+		}
+	}
+	t.Fatalf("%s/%s has no output.prom", folder, file)
+	return ""
 }
