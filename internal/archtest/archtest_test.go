@@ -66,7 +66,7 @@ var allowed = map[string][]string{
 }
 
 // Test files may import these besides what their package may.
-var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak"}
+var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak", "sigs.k8s.io/yaml"}
 
 // Modules of their own say in their go.mod what they import.
 var ownModules = []string{"examples", "operator/prom", "test", "tools"}

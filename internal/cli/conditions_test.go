@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubevitals/kubevitals/catalog"
 )
 
 // TestManyConditions reads an object with 10,000 conditions: it gives no more than
@@ -38,6 +40,16 @@ func TestManyConditions(t *testing.T) {
 	}
 	if got := strings.Count(out, "\nkube_objects_by_condition{"); got > 5002 {
 		t.Errorf("kube_objects_by_condition has %d series", got)
+	}
+}
+
+// TestCatalogNeeds makes sure that no catalog has managedFields kept, which are half
+// of most objects.
+func TestCatalogNeeds(t *testing.T) {
+	for _, name := range catalog.Names() {
+		if compileCatalog(t, name, catalogGroups(t, name)...).Needs().ManagedFields {
+			t.Errorf("the catalog %s reads managedFields", name)
+		}
 	}
 }
 

@@ -35,11 +35,12 @@ type discoverSpec struct {
 	pos                    *yaml.Node
 	groups, kinds, exclude []string
 	categories             []string
-	labels                 []crdLabel
+	labels, excludeLabels  []crdLabel
 	having, havingAny      [][]string
 	scope                  string
 	hasGroups              bool
-	paramLabels            []*yaml.Node // parameters whose values are labels too
+	// Parameters whose values are labels too.
+	paramLabels, paramExcludeLabels []*yaml.Node
 }
 
 // crdLabel is a label that a CustomResourceDefinition must have, with any value
@@ -59,7 +60,8 @@ func (r Reporter) discover(n *yaml.Node) *discoverSpec {
 		"groups": func(v *yaml.Node) { d.hasGroups = true; r.globs(&d.groups)(v) },
 		"kinds":  r.globs(&d.kinds), "exclude": r.globs(&d.exclude),
 		"categories": r.Texts(&d.categories), "scope": r.Text(&d.scope),
-		"crdLabels": func(v *yaml.Node) { r.crdLabels(v, d) },
+		"crdLabels":     func(v *yaml.Node) { d.labels, d.paramLabels = r.crdLabels(v) },
+		"excludeLabels": func(v *yaml.Node) { d.excludeLabels, d.paramExcludeLabels = r.crdLabels(v) },
 		"having": func(v *yaml.Node) {
 			r.Each(v, func(item *yaml.Node) { d.having = append(d.having, r.fieldPath(item)) })
 		},
@@ -77,25 +79,32 @@ func (r Reporter) discover(n *yaml.Node) *discoverSpec {
 }
 
 // crdLabels reads labels as a map, or as a list of KEY=VALUE, KEY and
-// param.NAME.
-func (r Reporter) crdLabels(n *yaml.Node, d *discoverSpec) {
+// param.NAME. The latter are returned apart.
+func (r Reporter) crdLabels(n *yaml.Node) (labels []crdLabel, params []*yaml.Node) {
 	if n.Kind == yaml.SequenceNode {
 		r.Each(n, func(item *yaml.Node) {
 			var s string
 			r.Text(&s)(item)
 			if _, ok := paramName(s); ok {
-				d.paramLabels = append(d.paramLabels, item)
+				params = append(params, item)
 			} else if s != "" {
-				d.labels = append(d.labels, parseCRDLabel(s))
+				labels = append(labels, parseCRDLabel(s))
 			}
 		})
-		return
+		return labels, params
 	}
 	r.Pairs(n, func(key, value *yaml.Node) {
 		l := crdLabel{key: key.Value}
 		r.Text(&l.value)(value)
-		d.labels = append(d.labels, l)
+		labels = append(labels, l)
 	})
+	return labels, nil
+}
+
+// in reports whether some labels have this one.
+func (l *crdLabel) in(labels map[string]string) bool {
+	have, ok := labels[l.key]
+	return ok && (l.any || have == l.value)
 }
 
 // parseCRDLabel reads KEY=VALUE, or KEY for any value.
@@ -103,6 +112,9 @@ func parseCRDLabel(s string) crdLabel {
 	key, value, ok := strings.Cut(s, "=")
 	return crdLabel{key: strings.TrimSpace(key), value: strings.TrimSpace(value), any: !ok}
 }
+
+// byLabel reports whether labels of CustomResourceDefinitions decide.
+func (d *discoverSpec) byLabel() bool { return len(d.labels)+len(d.excludeLabels) > 0 }
 
 // fieldPath reads a path of fields, such as status.conditions.
 func (r Reporter) fieldPath(n *yaml.Node) []string {
@@ -137,10 +149,9 @@ func (d *discoverSpec) matches(k *Served) bool {
 			return false
 		}
 	}
-	for _, l := range d.labels {
-		if have, ok := k.Labels[l.key]; !ok || !l.any && have != l.value {
-			return false
-		}
+	carries := func(l crdLabel) bool { return l.in(k.Labels) }
+	if slices.ContainsFunc(d.labels, func(l crdLabel) bool { return !carries(l) }) || slices.ContainsFunc(d.excludeLabels, carries) {
+		return false
 	}
 	has := func(path []string) bool { return k.Has != nil && k.Has(path) }
 	if len(d.havingAny) > 0 && !slices.ContainsFunc(d.havingAny, has) {

@@ -13,13 +13,14 @@ const discoverByParams = `
 kind: MetricRules
 metadata: {name: doc}
 spec:
-  parameters: {groups: {}, kinds: {default: ["*"]}, exclude: {}, labels: {}}
+  parameters: {groups: {}, kinds: {default: ["*"]}, exclude: {}, labels: {}, excludeLabels: {}}
   resources:
   - discover:
       groups: [param.groups]
       kinds: [param.kinds]
       exclude: [Secret, param.exclude]
       crdLabels: [param.labels]
+      excludeLabels: [skip, param.excludeLabels]
       havingAny: [status.none, status.conditions]
     metrics: [{name: m, value: 1}]
 `
@@ -50,8 +51,8 @@ func TestDiscoverByParams(t *testing.T) {
 		if got := len(set.Programs(k)) == 1; got != want {
 			t.Errorf("%q matches %+v: %v, want %v", params, k.GVK, got, want)
 		}
-		if got := set.Needs().Labels; got != strings.Contains(params, "labels=") {
-			t.Errorf("%q: labels are needed: %v", params, got)
+		if !set.Needs().Labels {
+			t.Errorf("%q: labels are not needed", params)
 		}
 	}
 	bare := func(k *rule.Served) { k.Has = func([]string) bool { return false } }
@@ -75,6 +76,10 @@ func TestDiscoverByParams(t *testing.T) {
 	f("labels=team=y", false)
 	f("labels=other", false)
 	f("labels=team,other", false)
+	f("excludeLabels=team", false)
+	f("excludeLabels=team=x", false)
+	f("excludeLabels=team=y,other", true)
+	f("", false, func(k *rule.Served) { k.Labels["skip"] = "" })
 
 	_, findings := compileWith(discoverByParams, rule.ParseOptions{}, rule.CompileOptions{Params: map[string][]string{"doc.groups": {"[a"}}})
 	if err := findings.Err(); err == nil || !strings.Contains(err.Error(), `discover: pattern "[a": syntax error in pattern`) {

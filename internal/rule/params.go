@@ -153,11 +153,19 @@ func (c *compiler) discover(r Reporter, s *discoverSpec) *discoverSpec {
 	}
 	onlyParams := len(s.groups) > 0 && !slices.ContainsFunc(s.groups, func(g string) bool { _, ok := paramName(g); return !ok })
 	out.hasGroups = s.hasGroups && (len(out.groups) > 0 || !onlyParams)
-	for _, n := range s.paramLabels {
+	out.labels = c.paramCRDLabels(r, s.labels, s.paramLabels)
+	out.excludeLabels = c.paramCRDLabels(r, s.excludeLabels, s.paramExcludeLabels)
+	return &out
+}
+
+// paramCRDLabels adds labels that parameters say.
+func (c *compiler) paramCRDLabels(r Reporter, labels []crdLabel, params []*yaml.Node) []crdLabel {
+	labels = slices.Clip(labels)
+	for _, n := range params {
 		name, _ := paramName(n.Value)
 		for _, text := range c.paramTexts(r, n, name) {
-			out.labels = append(slices.Clip(out.labels), parseCRDLabel(text))
+			labels = append(labels, parseCRDLabel(text))
 		}
 	}
-	return &out
+	return labels
 }
