@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 	"cmd/kubevitals":    {"internal/cli"},
 	"internal/archtest": {},
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels", "k8s.io/apimachinery/pkg/selection"},
-	"internal/rule/cel": {"internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
+	"internal/health":   {"github.com/fluxcd/cli-utils/pkg/kstatus/status", "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"},
+	"internal/rule/cel": {"internal/health", "internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
 	"internal/explain":  {"internal/rule", "operator/exposition", "operator/metric"},
 	"internal/lint": {
@@ -65,7 +66,7 @@ var allowed = map[string][]string{
 }
 
 // Test files may import these besides what their package may.
-var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak"}
+var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak", "sigs.k8s.io/yaml"}
 
 // Modules of their own say in their go.mod what they import.
 var ownModules = []string{"examples", "operator/prom", "test", "tools"}

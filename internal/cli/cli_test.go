@@ -137,7 +137,7 @@ spec:
 			t.Errorf("eval %v: code %d, stderr\n%s\nwant a line with %q", args, r.code, r.stderr, want)
 		}
 	}
-	f(`there is no catalog "gatewayapi": there are gateway-api, kuadrant`, "--catalog", "gatewayapi", "-")
+	f(`there is no catalog "gatewayapi": there are conditions, gateway-api, kuadrant, kyma`, "--catalog", "gatewayapi", "-")
 	f(filepath.Join(dir, "empty.yaml")+`: the file has no rules`, "--rules", dir, "-") // and all others of the folder
 	f(`the folder has no rule files (*.yaml, *.yml, *.json)`, "--rules", t.TempDir(), "-")
 	f(`empty.yaml: the file has no rules`, "--rules", filepath.Join(dir, "empty.yaml"), "-")
@@ -172,7 +172,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	if out := run(t, nil, "__complete", "eval", "--catalog", "").ok(t); !strings.HasPrefix(out, "gateway-api\nkuadrant\n") {
+	if out := run(t, nil, "__complete", "eval", "--catalog", "").ok(t); !strings.HasPrefix(out, "conditions\ngateway-api\nkuadrant\nkyma\n") {
 		t.Errorf("--catalog completes to %q", out)
 	}
 }

@@ -148,7 +148,11 @@ func TestEveryKindHasGolden(t *testing.T) {
 			all.WriteString(output(t, name, file))
 		}
 		for _, f := range set.Families() {
-			if !strings.Contains(all.String(), "\n"+f.Name+"{") {
+			series := f.Name
+			if f.Type == metric.GaugeHistogram {
+				series += "_bucket"
+			}
+			if !strings.Contains(all.String(), "\n"+series+"{") {
 				t.Errorf("catalog %s: no golden file has a sample of %s", name, f.Name)
 			}
 		}
@@ -216,14 +220,18 @@ func catalogGroups(t *testing.T, name string) []string {
 
 // TestCatalogGroups makes sure that the guide has a row for each opt-in group.
 func TestCatalogGroups(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway-api.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range catalog.Names() {
+		file := name + ".md"
+		if name == "kuadrant" {
+			file = "gateway-api.md"
+		}
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", file))
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, group := range catalogGroups(t, name) {
 			if !strings.Contains(string(page), "\n| `"+group+"` |") {
-				t.Errorf("docs/gateway-api.md has no row for the group %s of the catalog %s", group, name)
+				t.Errorf("docs/%s has no row for the group %s of the catalog %s", file, group, name)
 			}
 		}
 	}
@@ -254,4 +262,20 @@ func compareGolden(t *testing.T, file, got string) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", file, diff)
 	}
+}
+
+// exampleOutput returns the whole exposition that the test of an example expects.
+func exampleOutput(t *testing.T, folder, file string) string {
+	t.Helper()
+	a, err := txtar.ParseFile(filepath.Join("..", "..", "examples", "rules", folder, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		if f.Name == "output.prom" {
+			return string(f.Data)
+		}
+	}
+	t.Fatalf("%s/%s has no output.prom", folder, file)
+	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kubevitals/kubevitals/internal/rbac"
+	"github.com/kubevitals/kubevitals/internal/rule"
 )
 
 // rbacFlags are the flags of the command rbac: those of the command state, whose
@@ -21,6 +22,7 @@ type rbacFlags struct {
 	crds            []string
 	offline         bool
 	wildcards       bool
+	newKinds        bool
 	watchCRDs       bool
 }
 
@@ -58,6 +60,7 @@ are guessed, and marked so.`,
 	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, which say how kinds are called (repeatable)")
 	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
 	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
+	flags.BoolVar(&f.newKinds, "new-kinds", false, "grant the groups of rules that discover kinds as a whole, so that kinds installed later can be read")
 	cmd.AddCommand(newRBACPods())
 	flags.BoolVar(&f.watchCRDs, "watch-crds", false, "let the account watch CustomResourceDefinitions too, so that new kinds are found at once")
 	return cmd
@@ -80,7 +83,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	plan := &rbac.Plan{
-		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && len(s.from) == 0, Wildcards: f.wildcards,
+		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && len(s.from) == 0, Wildcards: f.wildcards, NewKinds: f.newKinds,
 		Namespaces: s.namespaces, Reviews: s.serve.secure.auth == "kubernetes" && s.serve.secure.kubeconfig == "",
 		ConfigMaps: s.rules.configMaps != "", ConfigMapNamespaces: unique(s.configMapNamespaces()),
 	}
@@ -134,9 +137,11 @@ func (f *rbacFlags) about(plan *rbac.Plan, permissions *rbac.Permissions) []stri
 	}
 	cluster, reads := slices.Contains(places, ""), plan.Rules != nil
 	some := reads && len(plan.Namespaces) > 0
+	discovers := reads && slices.ContainsFunc(plan.Rules.Requests(), func(r rule.Request) bool { return r.Discovered })
 	configMaps := reads && plan.ConfigMaps
 	add(reads, "Discovery (/api, /apis) and schemas (/openapi) need no rule: every account has the ClusterRole system:discovery.")
 	add(reads && plan.Watch && !plan.WatchCRDs, "Kinds that are installed later are found by polling, or at once with --watch-crds.")
+	add(discovers && !f.newKinds && !f.wildcards, "Of kinds that are installed later nothing can be read without new permissions; --new-kinds grants whole groups.")
 	add(some && cluster && f.wildcards, "The ClusterRole is for what is outside of namespaces, or not known to be in them.")
 	add(some && cluster && !f.wildcards, "The ClusterRole is for what is outside of namespaces.")
 	add(some && !cluster, "Nothing outside of the namespaces is needed: there is no ClusterRole.")

@@ -112,7 +112,7 @@ func askCluster(ctx context.Context, config *rest.Config, plan *rbac.Plan) error
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(plan.Rules.Requests(), func(r rule.Request) bool { return r.Lookup && r.GVK == rule.GVK{} }) {
+	if slices.ContainsFunc(plan.Rules.Requests(), func(r rule.Request) bool { return r.Lookup && (r.GVK == rule.GVK{} || r.GVK.Kind == "*") }) {
 		// What an object refers to may refer to more.
 		for before := -1; before < len(plan.LookedUp); {
 			before = len(plan.LookedUp)

@@ -46,15 +46,13 @@ func TestCLIReference(t *testing.T) {
 // from what a demo serves.
 func TestMetricReference(t *testing.T) {
 	var b strings.Builder
-	b.WriteString(generated + "# Metrics\n\nEvery family also has the labels `customresource_group`, `customresource_kind`, " +
-		"`customresource_version`, `name` and, for namespaced kinds, `namespace`. One with a group " +
-		"is off: it needs `--enable GROUP`, all of them where there are two.\n")
+	b.WriteString(generated + "# Metrics\n\nA family with a group is off: it needs `--enable GROUP`, all of them where there are two.\n")
 	for _, name := range catalog.Names() {
-		fmt.Fprintf(&b, "\n## Catalog %s\n\n| family | type | group | labels | meaning |\n|---|---|---|---|---|\n", name)
+		fmt.Fprintf(&b, "\n## Catalog %s\n\n%s| family | type | group | labels | meaning |\n|---|---|---|---|---|\n", name, aboutLabels(name))
 		set := compileCatalog(t, name, catalogGroups(t, name)...)
 		groups := familyGroups(set)
 		for i, f := range set.Families() {
-			b.WriteString(row(f.Name, f.Type.String(), quoted(groups[f.Name]), catalogLabels(set, i), f.Help))
+			b.WriteString(row(f.Name, f.Type.String(), quoted(groups[f.Name]), catalogLabels(set, name, i), f.Help))
 		}
 	}
 	b.WriteString("\n## About Kubevitals itself\n\nBesides these, `go_*` and `process_*` as of any Go program.\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
@@ -136,8 +134,22 @@ func labelsByFamily(t *testing.T, text string) map[string]map[string]bool {
 	return out
 }
 
-// catalogLabels are the labels of a family besides those of all families.
-func catalogLabels(set *rule.Set, family int) string {
+// commonLabels are the labels that every family of a catalog has, by its name.
+var commonLabels = map[string][]string{
+	"gateway-api": {"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"},
+	"kuadrant":    {"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"},
+}
+
+// aboutLabels says which labels every family of a catalog has.
+func aboutLabels(name string) string {
+	if commonLabels[name] == nil {
+		return ""
+	}
+	return "Every family also has the labels `customresource_group`, `customresource_kind`, `customresource_version`, `name` and, for namespaced kinds, `namespace`.\n\n"
+}
+
+// catalogLabels are the labels of a family of a catalog besides those of all.
+func catalogLabels(set *rule.Set, name string, family int) string {
 	labels, spread := set.Labels(family)
 	if spread {
 		return "one for each key"
@@ -146,7 +158,7 @@ func catalogLabels(set *rule.Set, family int) string {
 	for _, name := range labels {
 		names[name] = true
 	}
-	for _, common := range []string{"customresource_group", "customresource_kind", "customresource_version", "name", "namespace"} {
+	for _, common := range commonLabels[name] {
 		delete(names, common)
 	}
 	return list(names)

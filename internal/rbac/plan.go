@@ -30,6 +30,9 @@ type Plan struct {
 	LookedUp []rule.GVK
 	// Wildcards allows whole groups, for want of Kinds.
 	Wildcards bool
+	// NewKinds allows whole groups for rules that discover kinds, so that those
+	// that are installed later can be read.
+	NewKinds bool
 	// Namespaces are the only ones that are read, if there are any.
 	Namespaces []string
 	// Watch says that kinds are watched, and not only listed.
@@ -115,6 +118,8 @@ func (p *Plan) requested(out *Permissions) error {
 			err = p.discovered(out, r)
 		case r.Lookup && r.GVK == rule.GVK{}:
 			err = p.anything(out, r)
+		case r.Lookup && r.GVK.Kind == "*":
+			p.anyOf(out, r)
 		case r.GVK.Kind == "*":
 			err = p.group(out, r)
 		case r.Lookup:
@@ -176,10 +181,12 @@ func (p *Plan) group(out *Permissions, r rule.Request) error {
 // discovered adds what stands for kinds that are found by what they are, unless
 // the known kinds do.
 func (p *Plan) discovered(out *Permissions, r rule.Request) error {
-	if len(p.Kinds) > 0 || p.Cluster {
+	known := len(p.Kinds) > 0 || p.Cluster
+	switch {
+	case p.NewKinds:
+	case known:
 		return nil
-	}
-	if !p.Wildcards {
+	case !p.Wildcards:
 		return p.unknown(r, "discovers kinds by what they are", true)
 	}
 	for _, d := range p.Rules.Discoveries() {
@@ -211,16 +218,41 @@ func (p *Plan) anything(out *Permissions, r rule.Request) error {
 	return nil
 }
 
+// anyOf adds what is looked up in a group as objects say: as far as a cluster says
+// what that is, just that, else all of the group that is known.
+func (p *Plan) anyOf(out *Permissions, r rule.Request) {
+	by := r.Document + " (lookup)"
+	found := p.Cluster
+	for _, gvk := range p.LookedUp {
+		if gvk.Group == r.GVK.Group {
+			p.named(out, gvk, by)
+		}
+	}
+	for i := range p.Kinds {
+		if k := &p.Kinds[i]; !p.Cluster && k.Group == r.GVK.Group && k.Best {
+			found = true
+			p.read(out, k, by, "")
+		}
+	}
+	if !found || p.NewKinds {
+		p.wildcard(out, r.GVK.Group, "every kind", by)
+	}
+}
+
 // wildcard allows to read a group.
 func (p *Plan) wildcard(out *Permissions, group, what, by string) {
 	verbs := []string{"list"}
 	if p.Watch {
 		verbs = append(verbs, "watch")
 	}
-	note := "all of the group, as its kinds are not known"
+	note, why := "all of the group", "as its kinds are not known"
 	if group == "*" {
-		note = "everything, Secrets included, as the kinds are not known"
+		note, why = "everything, Secrets included", "as the kinds are not known"
 	}
+	if p.NewKinds {
+		why = "kinds that are installed later as well"
+	}
+	note += ", " + why
 	out.add(request{resource: resource{group, "*"}, verbs: verbs, kind: what, by: by, note: note})
 }
 
@@ -231,5 +263,9 @@ func (p *Plan) unknown(r rule.Request, what string, crds bool) error {
 	if crds {
 		ways += ", or its CustomResourceDefinitions with --crds"
 	}
-	return fmt.Errorf("%s %s: %s, or grant whole groups with --allow-wildcards", r.Document, what, ways)
+	whole := "--allow-wildcards"
+	if r.Discovered {
+		whole += " or --new-kinds"
+	}
+	return fmt.Errorf("%s %s: %s, or grant whole groups with %s", r.Document, what, ways, whole)
 }

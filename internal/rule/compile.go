@@ -98,6 +98,9 @@ type Metric struct {
 	At             Position
 	// Enable are the opt-in groups it is in.
 	Enable []string
+	// OTLPName is what the metric is called in OTLP, or nothing: then it is the
+	// name of its family.
+	OTLPName string
 }
 
 type compiledMetric struct {
@@ -116,6 +119,7 @@ type compiler struct {
 	groups     map[string]bool // opt-in groups seen
 	known      []string        // parameters seen
 	parameters []string        // of the document at work
+	values     map[string]any  // of these
 	given      map[string]bool // of Params, those that were used
 	list       Diagnostics
 }
@@ -195,7 +199,7 @@ func (c *compiler) enabled(group string) bool {
 
 // resource compiles an entry of a document, whose labels are shared.
 func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared labelTable, limits []*Limit, out *resourceRules) {
-	out.gvk, out.discover, out.selection = s.gvk, s.discover, s.selection
+	out.gvk, out.discover, out.selection = s.gvk, c.discover(r, s.discover), s.selection
 	c.doubt(r, s)
 	var own joinUse
 	for i := range s.lookups {
@@ -213,8 +217,9 @@ func (c *compiler) resource(r Reporter, d *Document, s *resourceSpec, shared lab
 		rm := r.In("metric %q", m.name)
 		info := &Metric{
 			Name: m.name, Document: d.Name, At: Position{File: r.file, Line: m.pos.Line, Column: m.pos.Column},
-			Limits: slices.Concat(limits, m.limits.compile(fmt.Sprintf("metric %q", m.name))),
-			Enable: slices.DeleteFunc([]string{s.enable, m.enable}, func(g string) bool { return g == "" }),
+			Limits:   slices.Concat(limits, m.limits.compile(fmt.Sprintf("metric %q", m.name))),
+			OTLPName: m.otlpName,
+			Enable:   slices.DeleteFunc([]string{s.enable, m.enable}, func(g string) bool { return g == "" }),
 		}
 		compiled := c.metric(rm, d, s, m, out, info)
 		// What is switched off is compiled all the same: its mistakes are found.

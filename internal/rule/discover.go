@@ -35,10 +35,19 @@ type discoverSpec struct {
 	pos                    *yaml.Node
 	groups, kinds, exclude []string
 	categories             []string
-	labels                 map[string]string
-	having                 [][]string
+	labels, excludeLabels  []crdLabel
+	having, havingAny      [][]string
 	scope                  string
 	hasGroups              bool
+	// Parameters whose values are labels too.
+	paramLabels, paramExcludeLabels []*yaml.Node
+}
+
+// crdLabel is a label that a CustomResourceDefinition must have, with any value
+// or a certain one.
+type crdLabel struct {
+	key, value string
+	any        bool
 }
 
 func (r Reporter) discover(n *yaml.Node) *discoverSpec {
@@ -51,26 +60,61 @@ func (r Reporter) discover(n *yaml.Node) *discoverSpec {
 		"groups": func(v *yaml.Node) { d.hasGroups = true; r.globs(&d.groups)(v) },
 		"kinds":  r.globs(&d.kinds), "exclude": r.globs(&d.exclude),
 		"categories": r.Texts(&d.categories), "scope": r.Text(&d.scope),
-		"crdLabels": func(v *yaml.Node) {
-			d.labels = make(map[string]string)
-			r.Pairs(v, func(key, value *yaml.Node) {
-				var s string
-				r.Text(&s)(value)
-				d.labels[key.Value] = s
-			})
-		},
+		"crdLabels":     func(v *yaml.Node) { d.labels, d.paramLabels = r.crdLabels(v) },
+		"excludeLabels": func(v *yaml.Node) { d.excludeLabels, d.paramExcludeLabels = r.crdLabels(v) },
 		"having": func(v *yaml.Node) {
 			r.Each(v, func(item *yaml.Node) { d.having = append(d.having, r.fieldPath(item)) })
+		},
+		"havingAny": func(v *yaml.Node) {
+			r.Each(v, func(item *yaml.Node) { d.havingAny = append(d.havingAny, r.fieldPath(item)) })
 		},
 	})
 	if d.scope != "" && d.scope != "Namespaced" && d.scope != "Cluster" {
 		r.Errorf(n, "unknown scope %q: expected Namespaced or Cluster", d.scope)
 	}
-	if len(d.groups)+len(d.kinds)+len(d.categories)+len(d.labels)+len(d.having) == 0 && d.scope == "" {
-		r.Errorf(n, "discover matches every kind: say groups, kinds, categories, crdLabels, having or scope")
+	if len(d.groups)+len(d.kinds)+len(d.categories)+len(d.labels)+len(d.paramLabels)+len(d.having)+len(d.havingAny) == 0 && d.scope == "" {
+		r.Errorf(n, "discover matches every kind: say groups, kinds, categories, crdLabels, having, havingAny or scope")
 	}
 	return d
 }
+
+// crdLabels reads labels as a map, or as a list of KEY=VALUE, KEY and
+// param.NAME. The latter are returned apart.
+func (r Reporter) crdLabels(n *yaml.Node) (labels []crdLabel, params []*yaml.Node) {
+	if n.Kind == yaml.SequenceNode {
+		r.Each(n, func(item *yaml.Node) {
+			var s string
+			r.Text(&s)(item)
+			if _, ok := paramName(s); ok {
+				params = append(params, item)
+			} else if s != "" {
+				labels = append(labels, parseCRDLabel(s))
+			}
+		})
+		return labels, params
+	}
+	r.Pairs(n, func(key, value *yaml.Node) {
+		l := crdLabel{key: key.Value}
+		r.Text(&l.value)(value)
+		labels = append(labels, l)
+	})
+	return labels, nil
+}
+
+// in reports whether some labels have this one.
+func (l *crdLabel) in(labels map[string]string) bool {
+	have, ok := labels[l.key]
+	return ok && (l.any || have == l.value)
+}
+
+// parseCRDLabel reads KEY=VALUE, or KEY for any value.
+func parseCRDLabel(s string) crdLabel {
+	key, value, ok := strings.Cut(s, "=")
+	return crdLabel{key: strings.TrimSpace(key), value: strings.TrimSpace(value), any: !ok}
+}
+
+// byLabel reports whether labels of CustomResourceDefinitions decide.
+func (d *discoverSpec) byLabel() bool { return len(d.labels)+len(d.excludeLabels) > 0 }
 
 // fieldPath reads a path of fields, such as status.conditions.
 func (r Reporter) fieldPath(n *yaml.Node) []string {
@@ -105,12 +149,15 @@ func (d *discoverSpec) matches(k *Served) bool {
 			return false
 		}
 	}
-	for key, value := range d.labels {
-		if have, ok := k.Labels[key]; !ok || have != value {
-			return false
-		}
+	carries := func(l crdLabel) bool { return l.in(k.Labels) }
+	if slices.ContainsFunc(d.labels, func(l crdLabel) bool { return !carries(l) }) || slices.ContainsFunc(d.excludeLabels, carries) {
+		return false
 	}
-	return !slices.ContainsFunc(d.having, func(path []string) bool { return k.Has == nil || !k.Has(path) })
+	has := func(path []string) bool { return k.Has != nil && k.Has(path) }
+	if len(d.havingAny) > 0 && !slices.ContainsFunc(d.havingAny, has) {
+		return false
+	}
+	return !slices.ContainsFunc(d.having, func(path []string) bool { return !has(path) })
 }
 
 // matches reports whether the entry of spec.resources is about a kind.

@@ -17,7 +17,7 @@ func (s *Set) Discoveries() []Discovery {
 		if r.discover == nil || len(r.metrics) == 0 {
 			continue
 		}
-		d := Discovery{Document: r.document, Groups: r.discover.groups, Labels: len(r.discover.labels) > 0}
+		d := Discovery{Document: r.document, Groups: r.discover.groups, Labels: r.discover.byLabel()}
 		if !r.discover.hasGroups {
 			d.Groups = []string{"*"}
 		}

@@ -195,7 +195,7 @@ func TestResourceErrors(t *testing.T) {
 		f("{groupVersionKind: {kind: K}, "+field+": §x}", `expected a map, found the str "x"`)
 	}
 	f("§{groupVersionKind: {kind: K}, discover: {kinds: [A]}}", "the resource has either groupVersionKind or discover")
-	f("{discover: §{}}", "discover matches every kind: say groups, kinds, categories, crdLabels, having or scope")
+	f("{discover: §{}}", "discover matches every kind: say groups, kinds, categories, crdLabels, having, havingAny or scope")
 	f("{discover: §{kinds: [A], scope: All}}", `unknown scope "All": expected Namespaced or Cluster`)
 	f("{discover: {having: [§'a[0]']}}", "having: the path may have fields only")
 	f("{groupVersionKind: {kind: K}, selector: §a in}", "selector: expected a label selector such as team=payments,tier!=test: unable to parse requirement: found '' expected: '('")

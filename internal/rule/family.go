@@ -95,6 +95,8 @@ func (c *compiler) family(r Reporter, m *metricSpec, desc metric.Desc, cm *compi
 		r.Errorf(m.pos, "family %s has another age, aggregate or onTransition here than at %s: rename one", desc.Name, first.At)
 	case f.desc.Type != desc.Type:
 		r.Errorf(m.pos, "family %s is a %s here and a %s at %s: rename one", desc.Name, desc.Type, f.desc.Type, first.At)
+	case first.OTLPName != cm.info.OTLPName:
+		r.Errorf(m.pos, "family %s has another otlpName here than at %s: give both the same", desc.Name, first.At)
 	default:
 		f.uses = append(f.uses, cm)
 	}

@@ -23,6 +23,7 @@ type form struct {
 	valueMap map[string]float64
 	fallback *float64
 	states   []string
+	anyState bool // others are expected
 	state    int  // index of the state label
 	age      expr // instead of value
 	of       expr // the state whose changes count, instead of value
@@ -56,7 +57,7 @@ type spread struct {
 // form compiles a metric in the new form. scope are the names that the resource
 // has; what it shares with other metrics is outer.
 func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *Metric) *form {
-	f := &form{typ: m.typ, info: info, valueMap: m.valueMap, fallback: m.fallback, states: m.states, state: -1}
+	f := &form{typ: m.typ, info: info, valueMap: m.valueMap, fallback: m.fallback, states: c.states(r, m), anyState: m.anyState, state: -1}
 	scope := slices.Clone(rules.names)
 	depths := slices.Repeat([]int{0}, len(scope))
 	for i := range m.forEach {
@@ -83,6 +84,18 @@ func (c *compiler) form(r Reporter, rules *resourceRules, m *metricSpec, info *M
 	f.simple = f.typ == metric.Gauge && f.info.Aggregate == nil && f.valueMap == nil && len(f.age) == 0
 	r.checkLimits(m.limits, f, rules.outer)
 	return f
+}
+
+// states returns the states of a stateSet, those of parameters included, each
+// once.
+func (c *compiler) states(r Reporter, m *metricSpec) []string {
+	var out []string
+	for _, state := range c.expand(r, m.pos, m.states) {
+		if !slices.Contains(out, state) {
+			out = append(out, state)
+		}
+	}
+	return out
 }
 
 // placeLabels finds out where each label is known.

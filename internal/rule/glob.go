@@ -1,6 +1,9 @@
 package rule
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // checkGlob reports whether a pattern is valid.
 func checkGlob(pattern string) error {
@@ -29,3 +32,6 @@ func noSlash(s string) string {
 	}
 	return string(b)
 }
+
+// isPattern reports whether a glob may match more than one text.
+func isPattern(glob string) bool { return strings.ContainsAny(glob, `*?[\`) }

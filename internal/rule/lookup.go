@@ -25,6 +25,7 @@ type lookupSpec struct {
 	as                                string
 	apiVersion, kind, namespace, name exprSpec
 	group                             exprSpec // instead of apiVersion
+	groups                            []string // the only ones to look in
 }
 
 // join is a compiled lookup.
@@ -33,6 +34,7 @@ type join struct {
 	apiVersion, kind, namespace, name expr
 	isGroup                           bool // apiVersion is the group alone
 	hasNamespace                      bool
+	groups                            []string // patterns; nil for all groups
 }
 
 func (r Reporter) lookup(n *yaml.Node) lookupSpec { return r.scopeLookup(n, nil) }
@@ -46,7 +48,7 @@ func (r Reporter) scopeLookup(n, as *yaml.Node) lookupSpec {
 	expression := func(dst *exprSpec) func(*yaml.Node) { return func(v *yaml.Node) { *dst = r.expr(v) } }
 	r.Fields(n, false, map[string]func(*yaml.Node){
 		"as": r.Text(&s.as), "apiVersion": expression(&s.apiVersion), "group": expression(&s.group), "kind": expression(&s.kind),
-		"namespace": expression(&s.namespace), "name": expression(&s.name),
+		"namespace": expression(&s.namespace), "name": expression(&s.name), "groups": r.globs(&s.groups),
 	})
 	for field, missing := range map[string]bool{
 		"as": s.as == "", "apiVersion or group": s.apiVersion.empty() && s.group.empty(), "kind": s.kind.empty(), "name": s.name.empty(),
@@ -71,21 +73,29 @@ func (c *compiler) join(r Reporter, use *joinUse, s *lookupSpec, scope *names) j
 	if j.isGroup {
 		j.apiVersion = c.compile(r, s.group, *scope)
 	}
+	if len(s.groups) > 0 {
+		j.groups = c.expand(r, s.pos, s.groups)
+	}
 	j.slot = r.declare(s.pos, s.as, scope)
 	use.joins = true
-	if target, fixed := j.target(); fixed {
+	target, fixed := j.target()
+	switch {
+	case fixed:
 		use.targets = append(use.targets, target)
-	} else {
+	case j.groups == nil || slices.ContainsFunc(j.groups, isPattern):
 		use.anyTarget = true
+	default:
+		use.anyOf = append(use.anyOf, j.groups...)
 	}
 	return j
 }
 
 // joinUse is what lookups need of a source.
 type joinUse struct {
-	joins     bool  // there is a lookup
-	targets   []GVK // of lookups that always name the same kind
-	anyTarget bool  // there is a lookup that does not
+	joins     bool     // there is a lookup
+	targets   []GVK    // of lookups that always name the same kind
+	anyTarget bool     // there is a lookup that does not
+	anyOf     []string // groups in which there is one that does not
 }
 
 // add adds what other lookups need.
@@ -93,6 +103,7 @@ func (u *joinUse) add(other joinUse) {
 	u.joins = u.joins || other.joins
 	u.targets = append(u.targets, other.targets...)
 	u.anyTarget = u.anyTarget || other.anyTarget
+	u.anyOf = append(u.anyOf, other.anyOf...)
 }
 
 // target returns the kind that is looked up, if it is always the same.
@@ -143,7 +154,8 @@ func (c *Context) ref(j *join) (ref Ref, ok bool, err error) {
 		}
 	}
 	ref.Group = j.group(apiVersion)
-	ok = (apiVersion != "" || j.isGroup) && ref.Kind != "" && ref.Name != "" && (ref.Namespace != "" || !j.hasNamespace)
+	ok = (apiVersion != "" || j.isGroup) && ref.Kind != "" && ref.Name != "" && (ref.Namespace != "" || !j.hasNamespace) &&
+		(j.groups == nil || matchAny(j.groups, ref.Group))
 	return ref, ok, nil
 }
 

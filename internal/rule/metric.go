@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"regexp"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -13,6 +14,7 @@ import (
 type metricSpec struct {
 	pos              *yaml.Node
 	name, help, unit string
+	otlpName         string
 	enable           string
 	commonLabels     []constLabel
 	labelsFromPath   []pathLabel
@@ -28,6 +30,7 @@ type metricSpec struct {
 	valueMap   map[string]float64
 	fallback   *float64
 	states     []string
+	anyState   bool // any other state is as good as those that are listed
 	stateLabel string
 	age        exprSpec
 	aggregate  *aggregateSpec
@@ -73,15 +76,16 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 	}
 	before := len(*r.list)
 	r.Fields(n, legacy, map[string]func(*yaml.Node){
-		"name":    r.Text(&s.name),
-		"help":    r.Text(&s.help),
-		"unit":    r.Text(&s.unit),
-		"enable":  r.Text(&s.enable),
-		"type":    own(func(v *yaml.Node) { s.typ = r.metricType(v) }),
-		"forEach": own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.forEach = append(s.forEach, r.scope(i)) }) }),
-		"labels":  own(func(v *yaml.Node) { s.labels = r.labels(v) }),
-		"spread":  own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.spread = append(s.spread, r.spread(i)) }) }),
-		"value":   own(func(v *yaml.Node) { s.value = r.expr(v) }),
+		"name":     r.Text(&s.name),
+		"help":     r.Text(&s.help),
+		"unit":     r.Text(&s.unit),
+		"enable":   r.Text(&s.enable),
+		"otlpName": func(v *yaml.Node) { s.otlpName = r.otlpName(v) },
+		"type":     own(func(v *yaml.Node) { s.typ = r.metricType(v) }),
+		"forEach":  own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.forEach = append(s.forEach, r.scope(i)) }) }),
+		"labels":   own(func(v *yaml.Node) { s.labels = r.labels(v) }),
+		"spread":   own(func(v *yaml.Node) { r.Each(v, func(i *yaml.Node) { s.spread = append(s.spread, r.spread(i)) }) }),
+		"value":    own(func(v *yaml.Node) { s.value = r.expr(v) }),
 		"valueMap": own(func(v *yaml.Node) {
 			s.valueMap = make(map[string]float64)
 			r.Pairs(v, func(key, value *yaml.Node) {
@@ -91,8 +95,12 @@ func (r Reporter) metric(n *yaml.Node, legacy bool) metricSpec {
 				}
 			})
 		}),
-		"default":        own(r.Number(&s.fallback)),
-		"states":         own(r.Texts(&s.states)),
+		"default": own(r.Number(&s.fallback)),
+		"states": own(func(v *yaml.Node) {
+			r.Texts(&s.states)(v)
+			s.anyState = slices.Contains(s.states, "*")
+			s.states = slices.DeleteFunc(s.states, func(state string) bool { return state == "*" })
+		}),
 		"stateLabel":     own(r.Text(&s.stateLabel)),
 		"commonLabels":   func(v *yaml.Node) { s.commonLabels = r.constLabels(v, legacy) },
 		"labelsFromPath": func(v *yaml.Node) { s.labelsFromPath = r.pathLabels(v) },
@@ -118,7 +126,7 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 	case s.each != nil:
 	case s.typ == metric.Info && (!s.value.empty() || s.fallback != nil):
 		r.Errorf(n, "an info metric has no value: it is always 1")
-	case s.typ == metric.StateSet && (s.stateLabel == "" || len(s.states) == 0):
+	case s.typ == metric.StateSet && (s.stateLabel == "" || len(s.states) == 0 && !s.anyState):
 		r.Errorf(n, "a stateSet needs states and a stateLabel")
 	case s.typ == metric.StateSet && len(repeated(s.states)) > 0:
 		r.Errorf(n, "the state %q is listed twice", repeated(s.states)[0])
@@ -136,6 +144,19 @@ func (r Reporter) checkMetric(n *yaml.Node, s *metricSpec) {
 		r.checkDerived(n, s)
 	}
 }
+
+// otlpName reads what a metric is called in OTLP, in the syntax that
+// OpenTelemetry has for the names of instruments.
+func (r Reporter) otlpName(n *yaml.Node) string {
+	var name string
+	r.Text(&name)(n)
+	if !otlpNames.MatchString(name) {
+		r.Errorf(n, "otlpName %q does not match [a-zA-Z][a-zA-Z0-9_./-]*, of 255 characters at most", name)
+	}
+	return name
+}
+
+var otlpNames = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_./-]{0,254}$`)
 
 // repeated returns the words that are in a list before.
 func repeated(words []string) []string {

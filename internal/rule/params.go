@@ -46,7 +46,7 @@ func (c *compiler) params(d *Document) map[string]any {
 		}
 		out[name] = list
 	}
-	c.parameters = slices.Sorted(maps.Keys(d.parameters))
+	c.parameters, c.values = slices.Sorted(maps.Keys(d.parameters)), out
 	for name := range d.parameters {
 		c.known = append(c.known, d.Name+"."+name)
 	}
@@ -101,4 +101,71 @@ func ParseParam(s string) (name string, values []string, err error) {
 		}
 	}
 	return name, values, nil
+}
+
+// paramName returns the name of a parameter in a list of texts that is given as
+// param.NAME.
+func paramName(s string) (string, bool) {
+	name, ok := strings.CutPrefix(s, "param.")
+	return name, ok && name != "" && identifier(name) == len(name)
+}
+
+// expand replaces param.NAME in a list of texts by the values of the parameter.
+func (c *compiler) expand(r Reporter, n *yaml.Node, texts []string) []string {
+	out := make([]string, 0, len(texts))
+	for _, s := range texts {
+		if name, ok := paramName(s); ok {
+			out = append(out, c.paramTexts(r, n, name)...)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// paramTexts returns the values of a parameter of the document at work.
+func (c *compiler) paramTexts(r Reporter, n *yaml.Node, name string) []string {
+	if !slices.Contains(c.parameters, name) {
+		r.Errorf(n, "the document has no parameter %q: it has %s%s", name, orNone(c.parameters), suggest(name, c.parameters))
+		return nil
+	}
+	var out []string
+	for _, v := range c.values[name].([]any) {
+		out = append(out, v.(string))
+	}
+	return out
+}
+
+// discover puts the values of parameters into a discover field. A condition that
+// consists of parameters without values is none.
+func (c *compiler) discover(r Reporter, s *discoverSpec) *discoverSpec {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	for _, list := range []*[]string{&out.groups, &out.kinds, &out.exclude, &out.categories} {
+		*list = c.expand(r, s.pos, *list)
+		for _, g := range *list {
+			if err := checkGlob(g); err != nil {
+				r.Errorf(s.pos, "discover: pattern %q: %v", g, err)
+			}
+		}
+	}
+	onlyParams := len(s.groups) > 0 && !slices.ContainsFunc(s.groups, func(g string) bool { _, ok := paramName(g); return !ok })
+	out.hasGroups = s.hasGroups && (len(out.groups) > 0 || !onlyParams)
+	out.labels = c.paramCRDLabels(r, s.labels, s.paramLabels)
+	out.excludeLabels = c.paramCRDLabels(r, s.excludeLabels, s.paramExcludeLabels)
+	return &out
+}
+
+// paramCRDLabels adds labels that parameters say.
+func (c *compiler) paramCRDLabels(r Reporter, labels []crdLabel, params []*yaml.Node) []crdLabel {
+	labels = slices.Clip(labels)
+	for _, n := range params {
+		name, _ := paramName(n.Value)
+		for _, text := range c.paramTexts(r, n, name) {
+			labels = append(labels, parseCRDLabel(text))
+		}
+	}
+	return labels
 }

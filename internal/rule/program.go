@@ -66,8 +66,8 @@ func (s *Set) Needs() Needs {
 		}
 		if d := r.discover; d != nil {
 			n.Core = n.Core || !d.hasGroups || matchAny(d.groups, "")
-			n.Labels = n.Labels || len(d.labels) > 0
-			n.Fields = n.Fields || len(d.having) > 0
+			n.Labels = n.Labels || d.byLabel()
+			n.Fields = n.Fields || len(d.having)+len(d.havingAny) > 0
 		} else {
 			n.Core = n.Core || r.gvk.Group == ""
 		}

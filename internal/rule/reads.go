@@ -312,8 +312,8 @@ type Request struct {
 	GVK GVK
 	// Discovered says that kinds are found by what they are: GVK is empty.
 	Discovered bool
-	// Lookup says that objects of the kind are looked up. With an empty GVK
-	// what is looked up depends on other objects.
+	// Lookup says that objects of the kind are looked up. With an empty GVK, or
+	// the kind "*" in a group, what is looked up depends on other objects.
 	Lookup bool
 	// Document is the name of a rule document that asks.
 	Document string
@@ -341,6 +341,10 @@ func (s *Set) Requests() []Request {
 		}
 		if r.anyTarget {
 			add(Request{Lookup: true, Document: r.document})
+			continue
+		}
+		for _, group := range r.anyOf {
+			add(Request{GVK: GVK{Group: group, Kind: "*"}, Lookup: true, Document: r.document})
 		}
 	}
 	return out

@@ -184,7 +184,9 @@ func (f *form) emitStates(c *Context) {
 		}
 	}
 	if !listed {
-		c.Fail(ReasonUnlisted, fmt.Errorf("the state %q is not listed", current))
+		if !f.anyState {
+			c.Fail(ReasonUnlisted, fmt.Errorf("the state %q is not listed", current))
+		}
 		c.values[f.state] = current
 		f.emitLabels(c, 1)
 	}

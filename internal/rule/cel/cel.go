@@ -59,14 +59,14 @@ type Env struct {
 
 // New makes an environment with the libraries of expressions.
 func New(opts Options) (*Env, error) {
-	base, err := cel.NewEnv(
+	base, err := cel.NewEnv(append(healthLibrary(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.OptionalTypes(),
 		ext.Strings(), ext.Math(), ext.Bindings(), ext.TwoVarComprehensions(), ext.Encoders(), ext.Sets(),
 		library.Quantity(), library.Regex(), library.Lists(), library.URLs(),
 		library.IP(), library.CIDR(), library.Format(), library.SemverLib(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the CEL libraries: %w", err)
 	}

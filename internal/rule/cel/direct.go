@@ -47,11 +47,13 @@ func directCall(e ast.Expr, name string, args []ast.Expr, variables map[int64]in
 	case operators.Index:
 		return field(e, variables)
 	case operators.In:
-		return member(directOf(args[0], variables), args[1])
+		return member(directOf(args[0], variables), args[1], variables)
 	case "size":
 		return size(args, variables)
 	case "matches":
 		return matches(directOf(args[0], variables), args[1])
+	case kstatusName, polarityName, healthyName:
+		return directHealth(name, args, variables)
 	}
 	operands := make([]direct, len(args))
 	for i, arg := range args {

@@ -182,7 +182,10 @@ func ofTexts(args []direct, holds func(s, part string) bool) direct {
 }
 
 // member is in with a list of texts or of whole numbers.
-func member(element direct, list ast.Expr) direct {
+func member(element direct, list ast.Expr, variables map[int64]int) direct {
+	if c, ok := chainOf(list, variables); ok && c.optional == 0 && element != nil {
+		return memberOf(element, c)
+	}
 	if element == nil || list.Kind() != ast.ListKind || list.AsList().Size() == 0 {
 		return nil
 	}
@@ -214,6 +217,30 @@ func member(element direct, list ast.Expr) direct {
 		return nil, false
 	}
 }
+
+// memberOf is a text in a short list of texts.
+func memberOf(element direct, list chain) direct {
+	return func(vars []any) (any, bool) {
+		want, ok := textOf(element, vars)
+		all, isList := list.walk(vars).([]any)
+		if !ok || !isList || len(all) > maxTexts {
+			return nil, false
+		}
+		for _, v := range all {
+			s, isText := v.(string)
+			switch {
+			case !isText:
+				return nil, false
+			case s == want:
+				return true, true
+			}
+		}
+		return false, true
+	}
+}
+
+// maxTexts bounds the lists that are looked through without CEL.
+const maxTexts = 100
 
 // orValue is a chain with optional steps, or another value where it leads to
 // nothing.

@@ -27,6 +27,8 @@ func TestDirect(t *testing.T) {
 	direct := 0
 	for _, source := range []string{
 		"o.a.b", "o.a", "o.c", "(o.a.b)", "'x'", "1", "1.5", "true",
+		"kstatus(o)", "kstatus(o.a)", "polarity(o, o.c)", "polarity(o.a, o.c)", "healthy(o.a.b, o.c)", "healthy('negative', o.c)", "healthy('neutral', o.c)",
+		"healthy(polarity(o, 'Stalled'), o.c)", "o.c in o.a", "o.a.b in o.c", "'a' in o.a ? 1 : 2",
 		"o.a.b == 'True'", "o.a.b != 'True'", "'True' == o.a.b", "o.a.b == o.c", "o.a.b != o.c", "o.a.b == 1", "o.a.b == true", "o.a.b == 1.0",
 		"o.a.b < o.c", "o.a.b <= o.c", "o.a.b > o.c", "o.a.b >= o.c", "o.a.b < 1", "o.a.b > 'b'",
 		"!o.a.b", "!(o.a.b == 'True')", "o.a.b && o.c", "o.a.b || o.c", "o.a.b == 'True' && o.c == 'a'", "o.a.b == 'True' || o.c == 'a'",

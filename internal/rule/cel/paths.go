@@ -47,6 +47,15 @@ func (w *walker) visit(e ast.Expr, scope *binding) {
 		if call.IsMemberFunction() {
 			w.visit(call.Target(), scope)
 		}
+		if call.FunctionName() == kstatusName && len(call.Args()) == 1 {
+			if path, ok := w.chain(call.Args()[0], scope); ok && path != nil {
+				// The whole object, but for what no status depends on.
+				for _, field := range kstatusPaths {
+					w.paths = append(w.paths, append(slices.Clone(path), field...))
+				}
+				return
+			}
+		}
 		w.visitAll(call.Args(), scope)
 	case ast.SelectKind:
 		w.visit(e.AsSelect().Operand(), scope)
