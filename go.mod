@@ -26,7 +26,12 @@ require (
 )
 
 require (
-	cel.dev/expr v0.25.1 // indirect
+	go.opentelemetry.io/collector/pdata v1.66.0 // indirect
+	google.golang.org/grpc v1.83.2 // indirect
+)
+
+require (
+	cel.dev/expr v0.25.2 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/blang/semver/v4 v4.0.0 // indirect
