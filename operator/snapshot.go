@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
@@ -52,8 +53,8 @@ func (o *Operator) Snapshot(ctx context.Context, f exposition.Format, opts ...Ro
 	}
 	s := new(Snapshot)
 	gathered, errs := o.gatherTyped(ctx, view{format: f, escaping: exposition.AllowUTF8}, r.selection, &s.held)
-	s.Errs = errs
-	if err := errors.Join(errs...); r.strict && err != nil {
+	s.Errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if err := errors.Join(s.Errs...); r.strict && err != nil {
 		s.Release()
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// text returns the lines of the families, each behind its name and type.
-func text(t testing.TB, families []exposition.Rendered) string {
+// familiesText returns the lines of the families, each behind its name and type.
+func familiesText(t testing.TB, families []exposition.Rendered) string {
 	t.Helper()
 	var b strings.Builder
 	for _, r := range families {
@@ -71,7 +71,7 @@ p{x="2"} 2
 # u.v gauge
 {"u.v","l.m"="x"} 1
 `
-	if got := text(t, s.Families); got != want {
+	if got := familiesText(t, s.Families); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if len(s.Errs) != 1 || !errors.Is(s.Errs[0], failure) {
@@ -89,7 +89,7 @@ p{x="2"} 2
 		t.Errorf("strict: error %v", err)
 	}
 	s, err = o.Snapshot(t.Context(), exposition.Text, operator.Only("part"))
-	if err != nil || text(t, s.Families) != "# p gauge\np{x=\"1\"} 1\np{x=\"2\"} 2\n" {
+	if err != nil || familiesText(t, s.Families) != "# p gauge\np{x=\"1\"} 1\np{x=\"2\"} 2\n" {
 		t.Errorf("only part: %v, %v", s, err)
 	}
 	s.Release()
@@ -165,7 +165,7 @@ func TestSnapshotDeadline(t *testing.T) {
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("took %s, more than the timeout of scrapes", took)
 		}
-		if got := text(t, s.Families); !strings.Contains(got, "\nq 1\n") || !strings.Contains(got, up("slow", 0)) {
+		if got := familiesText(t, s.Families); !strings.Contains(got, "\nq 1\n") || !strings.Contains(got, up("slow", 0)) {
 			t.Errorf("got\n%s", got)
 		}
 		s.Release()
