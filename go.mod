@@ -12,9 +12,11 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.0
 	github.com/prometheus/exporter-toolkit v0.20.0
+	github.com/prometheus/otlptranslator v1.0.0
 	github.com/prometheus/prometheus v0.315.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.10
+	go.opentelemetry.io/collector/pdata v1.66.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/tools v0.49.0
 	k8s.io/api v0.37.2
@@ -26,8 +28,9 @@ require (
 )
 
 require (
-	go.opentelemetry.io/collector/pdata v1.66.0 // indirect
-	google.golang.org/grpc v1.83.2 // indirect
+	github.com/hashicorp/go-version v1.9.0 // indirect
+	go.opentelemetry.io/collector/featuregate v1.66.0 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
 )
 
 require (
