@@ -189,7 +189,7 @@ func (b *Builder) added(bytes int, labels, bounds string) error {
 	if b.opts.Watch != nil {
 		b.opts.Watch(&b.current, labels, bounds)
 	}
-	if b.chunk.size >= b.opts.Limit-b.opts.Limit/64 {
+	if b.chunk.size+bytes > b.opts.Limit { // the next is likely to be as large
 		return b.Flush()
 	}
 	return nil

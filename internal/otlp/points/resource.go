@@ -58,3 +58,13 @@ func ParseAttributes(text string) (Attributes, error) {
 	}
 	return out, nil
 }
+
+// Merge returns the attributes with those of over in place of those of the same
+// keys. Neither of both is changed.
+func (a Attributes) Merge(over Attributes) Attributes {
+	pairs := make([]string, 0, 2*len(over))
+	for _, x := range over {
+		pairs = append(pairs, x.Key, x.Value)
+	}
+	return a.With(pairs...)
+}

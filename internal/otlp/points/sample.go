@@ -237,7 +237,7 @@ func canonical(labels []metric.Label) string {
 		return ""
 	}
 	line := exposition.AppendLines(nil, exposition.OpenMetrics, metric.Desc{Name: "x"}, &metric.Sample{Labels: labels})
-	return string(line[len("x{"):len(line)-len("} 0\n")])
+	return string(line[len("x{") : len(line)-len("} 0\n")])
 }
 
 // boundsText returns bounds as [Builder.End] reads them.
@@ -251,4 +251,3 @@ func boundsText(bounds []float64) string {
 	}
 	return string(slices.Clip(out[:len(out)-1]))
 }
-
