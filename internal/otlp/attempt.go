@@ -156,7 +156,7 @@ func (x *attempt) send(c points.Chunk) error {
 		return err
 	}
 	x.acknowledged = true
-	p.backoff, p.notBefore = minBackoff, time.Time{}
+	p.backoff, p.notBefore = p.shortest, time.Time{}
 	rejected := int(min(r.Rejected, int64(c.Points)))
 	taken := sentPoints
 	if x.ending {

@@ -56,6 +56,7 @@ type Pusher struct {
 	// The others belong to Run.
 	series    *tracker
 	limit     int           // of a chunk, in bytes
+	shortest  time.Duration // of all pauses after a failure
 	backoff   time.Duration // of the next failure
 	notBefore time.Time     // the receiver is left alone until then
 	logged    map[string]time.Time
@@ -96,7 +97,8 @@ func New(opts Options) (*Pusher, error) {
 	}
 	p := &Pusher{
 		opts: opts, log: opts.Logger, changed: make(chan struct{}, 1),
-		series: newTracker(opts.MaxSeries), limit: opts.Points.Limit, backoff: minBackoff, logged: make(map[string]time.Time),
+		series: newTracker(opts.MaxSeries), limit: opts.Points.Limit,
+		shortest: minBackoff, backoff: minBackoff, logged: make(map[string]time.Time),
 	}
 	if p.limit <= 0 {
 		p.limit = points.DefaultLimit

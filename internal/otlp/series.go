@@ -84,9 +84,11 @@ func newTracker(most int) *tracker {
 // begin starts a snapshot.
 func (t *tracker) begin() {
 	t.generation++
-	t.fresh = nil
-	for _, m := range t.metrics {
-		m.seen = 0
+	t.fresh, t.last = nil, nil
+	for key, m := range t.metrics {
+		if m.seen = 0; len(m.series) == 0 { // nothing of it was ever sent
+			delete(t.metrics, key)
+		}
 	}
 }
 
