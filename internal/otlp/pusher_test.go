@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,6 @@ type fake struct {
 	mu       sync.Mutex
 	requests []string          // when, how many points, and how many of them end a series
 	state    map[string]string // of each series: its value, or "ended"
-	took     []int             // points of each request that was taken
 }
 
 func (f *fake) Close() error { return nil }
@@ -60,8 +60,6 @@ func (f *fake) Export(ctx context.Context, md pmetric.Metrics) (client.Result, e
 	word := "ok"
 	if err != nil {
 		word = client.KindOf(err).String()
-	} else {
-		f.took = append(f.took, md.DataPointCount())
 	}
 	f.requests = append(f.requests, fmt.Sprintf("%s %d/%d %s", time.Since(epoch), md.DataPointCount(), ended, word))
 	return r, err
@@ -158,6 +156,19 @@ func start(t *testing.T, w *world, f client.Client, change func(*otlp.Options)) 
 	return p
 }
 
+// all returns the requests so far.
+func (f *fake) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.requests)
+}
+
+func (f *fake) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.requests = nil
+}
+
 func (f *fake) wantRequests(t *testing.T, want ...string) {
 	t.Helper()
 	f.mu.Lock()
@@ -230,10 +241,10 @@ func TestSchedule(t *testing.T) {
 // a receiver that does not acknowledge is told again.
 func TestTombstones(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var failing bool
+		var failing atomic.Bool
 		f := fake{answer: func(_ context.Context, md pmetric.Metrics) (r client.Result, err error) {
 			eachPoint(md, func(_, value string) {
-				if value == "ended" && failing {
+				if value == "ended" && failing.Load() {
 					r.Rejected = 1
 				}
 			})
@@ -251,10 +262,10 @@ func TestTombstones(t *testing.T) {
 		f.wantState(t, map[string]string{"a/1": "5", "a/2": "ended", "a/3": "ended"})
 		step(map[string]float64{"1": 5, "3": 7})
 		f.wantState(t, map[string]string{"a/1": "5", "a/2": "ended", "a/3": "7"})
-		failing = true
+		failing.Store(true)
 		step(nil)
 		step(nil)
-		failing = false
+		failing.Store(false)
 		step(map[string]float64{"1": 1})
 		step(map[string]float64{"1": 1})
 		f.wantState(t, map[string]string{"a/1": "1", "a/2": "ended", "a/3": "ended"})
@@ -318,9 +329,10 @@ func TestRetry(t *testing.T) {
 // snapshot is tried.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		away := true
+		var away atomic.Bool
+		away.Store(true)
 		f := fake{answer: func(context.Context, pmetric.Metrics) (client.Result, error) {
-			if away {
+			if away.Load() {
 				return client.Result{}, failure(client.Retry, 0, true)
 			}
 			return client.Result{}, nil
@@ -335,15 +347,14 @@ func TestOutage(t *testing.T) {
 		if got := numbers(t, p, "tracked_series", "queue_tombstones"); len(got) > 0 {
 			t.Errorf("after an outage: %v", got)
 		}
-		if n := len(f.requests); n < 600/38 || n > 600/5 {
+		if n := len(f.all()); n < 600/38 || n > 600/5 {
 			t.Errorf("%d requests in ten minutes", n)
 		}
-		away = false
+		away.Store(false)
 		time.Sleep(40 * time.Second)
 		f.wantState(t, map[string]string{"a/generation599": "1"})
-		wait := f.requests[len(f.requests)-1]
-		if !strings.HasSuffix(wait, "1/0 ok") {
-			t.Errorf("last request %s", wait)
+		if all := f.all(); !strings.HasSuffix(all[len(all)-1], "1/0 ok") {
+			t.Errorf("last request %s", all[len(all)-1])
 		}
 	})
 }
@@ -407,7 +418,7 @@ func TestTooLarge(t *testing.T) {
 		p := start(t, &world{values: many(100, 1000)}, &f, nil)
 		time.Sleep(time.Second)
 		f.wantRequests(t, "0s 100/0 too_large", "0s 50/0 too_large", "0s 25/0 ok", "0s 25/0 ok", "0s 50/0 too_large", "0s 25/0 ok", "0s 25/0 ok")
-		f.requests = nil
+		f.forget()
 		time.Sleep(time.Minute)
 		f.wantRequests(t, "1m0s 24/0 ok", "1m0s 24/0 ok", "1m0s 24/0 ok", "1m0s 24/0 ok", "1m0s 4/0 ok")
 		if got := numbers(t, p, "points_total", "tracked_series"); !slices.Equal(got, []string{"points_total sent 200", "tracked_series 100"}) {
@@ -442,9 +453,9 @@ func TestLeader(t *testing.T) {
 			defer mu.Unlock()
 			term, end = context.WithCancel(t.Context())
 		}
-		hangs := false
+		var hangs atomic.Bool
 		f := fake{answer: func(ctx context.Context, _ pmetric.Metrics) (client.Result, error) {
-			if hangs {
+			if hangs.Load() {
 				<-ctx.Done()
 				return client.Result{}, failure(client.Retry, 0, false)
 			}
@@ -458,7 +469,7 @@ func TestLeader(t *testing.T) {
 		elect()
 		time.Sleep(2 * time.Second)
 		wantNumbers(t, p, "pushes_total success 1", "points_total sent 2", "requests_total accepted 1", "tracked_series 2", "leader 1")
-		hangs = true
+		hangs.Store(true)
 		w.set(nil)
 		p.Notify()
 		time.Sleep(10 * time.Second)
@@ -467,11 +478,11 @@ func TestLeader(t *testing.T) {
 		if got := numbers(t, p, "leader", "pushes_total"); !slices.Equal(got, []string{"pushes_total success 1", "pushes_total demoted 1"}) {
 			t.Errorf("%v", got)
 		}
-		hangs = false
-		n := len(f.requests)
+		hangs.Store(false)
+		n := len(f.all())
 		time.Sleep(5 * time.Minute)
-		if len(f.requests) != n {
-			t.Errorf("requests without leadership: %v", f.requests[n:])
+		if all := f.all(); len(all) != n {
+			t.Errorf("requests without leadership: %v", all[n:])
 		}
 		elect()
 		time.Sleep(2 * time.Second)
@@ -484,18 +495,18 @@ func TestLeader(t *testing.T) {
 func TestSourceFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f fake
-		fails := false
+		var fails atomic.Bool
 		p := start(t, &world{values: many(1, 1)}, &f, func(o *otlp.Options) {
 			source := o.Source
 			o.Source = func(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
-				if fails {
+				if fails.Load() {
 					return nil, errors.New("no")
 				}
 				return source(ctx, f)
 			}
 		})
 		synctest.Wait()
-		fails = true
+		fails.Store(true)
 		time.Sleep(2*time.Minute + time.Second)
 		f.wantState(t, map[string]string{"a/0": "0"})
 		if got := numbers(t, p, "pushes_total"); !slices.Equal(got, []string{"pushes_total success 1", "pushes_total failed 2"}) {
