@@ -39,8 +39,7 @@ func (x *attempt) run() error {
 		p.log.Debug("A collector is missing in the snapshot", "err", err)
 	}
 	p.series.begin()
-	opts := p.opts.Points
-	opts.Limit = p.limit
+	opts := p.points()
 	x.builder = points.NewBuilder(opts, x.began, x.emit)
 	for _, r := range snapshot.Families {
 		if err := x.builder.Append(x.format, r); err != nil {
@@ -58,6 +57,16 @@ func (x *attempt) run() error {
 	return x.end()
 }
 
+// points returns how to build now.
+func (p *Pusher) points() points.Options {
+	opts := p.opts.Points
+	opts.Limit = p.limit
+	if p.opts.Instance != nil && opts.Resource.Get("service.instance.id") == "" {
+		opts.Resource = opts.Resource.With("service.instance.id", p.opts.Instance())
+	}
+	return opts
+}
+
 // end ends the series that the snapshot, all of which was sent, does not have.
 func (x *attempt) end() error {
 	p := x.pusher
@@ -67,8 +76,8 @@ func (x *attempt) end() error {
 		return nil
 	}
 	x.ending, x.unacked = true, false
-	opts := p.opts.Points
-	opts.Limit, opts.Watch = p.limit, nil
+	opts := p.points()
+	opts.Watch = nil
 	emitted := false
 	x.builder = points.NewBuilder(opts, x.began, func(c points.Chunk) error {
 		emitted = true

@@ -25,6 +25,11 @@ type Options struct {
 	// Points say how it is built. The Pusher sets Watch, and the resource's
 	// service.name, "kubevitals", if it has none.
 	Points points.Options
+	// Instance, if it is not nil, returns the service.instance.id of a resource that
+	// has none. It is asked before each push, as it may be known only then. It should
+	// be the same for all replicas: with another instance, Prometheus has other
+	// series.
+	Instance func() string
 	// Records asks for records instead of lines, which cost more, and have native
 	// histograms and the times at which sums began to count.
 	Records bool

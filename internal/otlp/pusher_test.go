@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/goleak"
 
@@ -526,6 +529,26 @@ func TestMaxSeries(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		if got := numbers(t, p, "points_total", "tracked_series"); !slices.Equal(got, []string{"points_total sent 10", "points_total tombstone 4"}) {
 			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestNames: the Pusher's own metrics are named as Prometheus recommends.
+func TestNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, &world{values: many(1, 1)}, new(fake), nil)
+		synctest.Wait()
+		op := operator.New(operator.Options{})
+		op.SelfMetrics("")
+		op.Collect("otlp", p.Collect)
+		w := httptest.NewRecorder()
+		op.Exposition(exposition.Prometheus{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if !strings.Contains(w.Body.String(), "kubevitals_otlp_last_success_timestamp_seconds") {
+			t.Errorf("got\n%s", w.Body)
+		}
+		problems, err := promlint.New(w.Body).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%v, %v", problems, err)
 		}
 	})
 }

@@ -165,9 +165,10 @@ func ParseHeaders(text string) (map[string]string, error) {
 }
 
 func isHeaderName(s string) bool {
+	const others = "-_.0123456789"
 	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+		lower := s[i] | 0x20
+		if (lower < 'a' || lower > 'z') && strings.IndexByte(others, s[i]) < 0 {
 			return false
 		}
 	}

@@ -208,11 +208,7 @@ func TestChunks(t *testing.T) {
 
 // TestSplit: halves have all points in order, whatever their shape.
 func TestSplit(t *testing.T) {
-	var all []exposition.Rendered
-	for _, r := range families(objects(5)) {
-		all = append(all, r)
-	}
-	all = append(all, exposition.Rendered{Desc: metric.Desc{Name: "h", Type: metric.Histogram}, Chunks: []exposition.Chunk{{
+	all := append(families(objects(5)), exposition.Rendered{Desc: metric.Desc{Name: "h", Type: metric.Histogram}, Chunks: []exposition.Chunk{{
 		Raw: []byte("h_bucket{x=\"1\",le=\"+Inf\"} 1\nh_sum{x=\"1\"} 1\nh_count{x=\"1\"} 1\nh_bucket{x=\"2\",le=\"+Inf\"} 1\nh_sum{x=\"2\"} 1\nh_count{x=\"2\"} 1\n"),
 	}}}, exposition.Rendered{Desc: metric.Desc{Name: "s", Type: metric.Summary}, Chunks: []exposition.Chunk{{
 		Raw: []byte("s_sum{x=\"1\"} 1\ns_count{x=\"1\"} 1\ns_sum{x=\"2\"} 1\ns_count{x=\"2\"} 1\n"),
