@@ -16,6 +16,7 @@
 //     [Operator.Probe] information for /probes;
 //   - [Operator.Handle] mounts any [net/http.Handler], [Operator.Expose] the
 //     metrics, in as many formats and under as many paths as are wanted;
+//     [Operator.Snapshot] gives them to who passes them on in another way;
 //   - [Operator.Protect] decides who may use the routes, for example as package
 //     kubeauth does: by the RBAC of the cluster.
 //

@@ -26,6 +26,18 @@ var asData = view{format: exposition.Protobuf, escaping: exposition.AllowUTF8, d
 // order. What it returns may be used until the leases are released, which the
 // caller does in any case.
 func (o *Operator) gather(ctx context.Context, v view, selected selection, held *leases) ([]*gathered, []error) {
+	families, errs := o.gatherTyped(ctx, v, selected, held)
+	descs := make([]*metric.Desc, len(families))
+	for i := range families {
+		descs[i] = &families[i].Desc
+	}
+	exposition.Disambiguate(v.format, descs)
+	return families, errs
+}
+
+// gatherTyped is gather for who has no format of OpenMetrics' types: no family
+// gets another type.
+func (o *Operator) gatherTyped(ctx context.Context, v view, selected selection, held *leases) ([]*gathered, []error) {
 	o.mu.Lock()
 	sources, base, prefix := slices.Clone(o.sources), o.ctx, o.prefix
 	o.mu.Unlock()
@@ -66,11 +78,5 @@ func (o *Operator) gather(ctx context.Context, v view, selected selection, held 
 		}
 		m.join()
 	}
-	families := m.sorted()
-	descs := make([]*metric.Desc, len(families))
-	for i := range families {
-		descs[i] = &families[i].Desc
-	}
-	exposition.Disambiguate(v.format, descs)
-	return families, errs
+	return m.sorted(), errs
 }

@@ -60,6 +60,14 @@ func (r Rendered) Parse(f Format) (metric.Family, error) {
 	return out, err
 }
 
+// Runs calls fn with run after run of the family's lines, or records, none of
+// them cut in two, until it returns an error, which Runs returns as well. A run
+// belongs to fn only while it is called. Chunks are inflated; a panic in Lines is
+// an error.
+func (r Rendered) Runs(fn func([]byte) error) error {
+	return r.each(fn)
+}
+
 // each calls fn with run after run of whole lines, until it fails.
 func (r Rendered) each(fn func([]byte) error) error {
 	if r.Lines != nil {

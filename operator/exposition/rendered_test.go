@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,5 +238,32 @@ func TestWriterRecordsOfTwoMinds(t *testing.T) {
 	want := fmt.Sprintf("family a: Lines gave %d bytes, and %d before", 10_002*len(one), 10_001*len(one))
 	if err := w.Close(); err == nil || err.Error() != want {
 		t.Errorf("Close gives %v, want %s", err, want)
+	}
+}
+
+// TestRuns: chunks and Lines come in runs of whole lines until fn has enough.
+func TestRuns(t *testing.T) {
+	enough := errors.New("enough")
+	chunks := exposition.Rendered{Chunks: []exposition.Chunk{{Raw: []byte("a 1\n")}, {Raw: []byte("a 2\na 3\n")}}}
+	made := exposition.Rendered{Lines: func(buf []byte, full func([]byte) []byte) []byte {
+		if buf = full(append(buf, "a 1\n"...)); buf == nil {
+			return nil
+		}
+		return append(buf, "a 2\na 3\n"...)
+	}}
+	for name, r := range map[string]exposition.Rendered{"chunks": chunks, "lines": made} {
+		var got []string
+		err := r.Runs(func(p []byte) error { got = append(got, string(p)); return nil })
+		if err != nil || !slices.Equal(got, []string{"a 1\n", "a 2\na 3\n"}) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		n := 0
+		if err := r.Runs(func([]byte) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
+			t.Errorf("%s: %d runs, error %v", name, n, err)
+		}
+	}
+	panics := exposition.Rendered{Lines: func([]byte, func([]byte) []byte) []byte { panic("no") }}
+	if err := panics.Runs(func([]byte) error { return nil }); err == nil {
+		t.Error("no error for a panic in Lines")
 	}
 }
