@@ -156,3 +156,21 @@ func (s *state) page() web.Page {
 	}
 	return p
 }
+
+// revision is another value when the engine at work, or what it knows, is another.
+func (s *state) revision() any {
+	e := s.current.Load()
+	return [2]any{e, e.store.Revision()}
+}
+
+// otlpNames returns the names that rules give their families in OTLP.
+func (s *state) otlpNames() map[string]string {
+	set := s.current.Load().set
+	out := make(map[string]string)
+	for i, f := range set.Families() {
+		if name := set.Shape(i).OTLPName; name != "" {
+			out[f.Name] = name
+		}
+	}
+	return out
+}

@@ -17,6 +17,7 @@ import (
 type stateFlags struct {
 	serve      serveFlags
 	rules      ruleFlags
+	push       pushFlags
 	kubeconfig string
 	collect    string
 	cache      time.Duration
@@ -79,6 +80,7 @@ func (f *stateFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
 	cmd.MarkFlagsMutuallyExclusive("from", "rules-configmaps")
 	f.ksm.add(cmd)
+	f.push.add(cmd, "kubevitals-state")
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {
@@ -97,11 +99,18 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	push, err := f.push.prepare(f.cluster, log)
+	if err != nil {
+		return err
+	}
 	servers, err := f.serve.open(cmd.Context(), log, f.cluster)
 	if err != nil {
 		return err
 	}
 	s.register(servers)
+	if err := push.register(servers.op, log, s); err != nil {
+		return errors.Join(err, servers.close())
+	}
 	log.Info("Serving", "url", servers.url, "source", s.title)
 	if servers.telemetry != nil {
 		log.Info("Serving metrics of Kubevitals itself", "telemetry", servers.telemetryURL)

@@ -25,6 +25,9 @@ type Options struct {
 	// Points say how it is built. The Pusher sets Watch, and the resource's
 	// service.name, "kubevitals", if it has none.
 	Points points.Options
+	// Names, if it is not nil, returns how families are called, instead of
+	// Points.Names. It is asked before each push: rules change.
+	Names func() map[string]string
 	// Instance, if it is not nil, returns the service.instance.id of a resource that
 	// has none. It is asked before each push, as it may be known only then. It should
 	// be the same for all replicas: with another instance, Prometheus has other
