@@ -154,7 +154,7 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 	x := p.exposition(r.state)
 	r.scanned, x.Format = x, format
 	err = x.Scan(body, opts)
-	r.invalid = x.Invalid
+	r.invalid += x.Invalid
 	if err != nil {
 		r.fail(reasonOf(err), err)
 		return
