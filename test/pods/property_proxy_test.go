@@ -104,7 +104,7 @@ func (p *proxy) scrape(t testing.TB, format string) (contentType string, text []
 	r.Header.Set("Accept", accepts[format])
 	p.handler.ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
-		t.Fatalf("status %d: %s", w.Code, w.Body)
+		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	return w.Header().Get("Content-Type"), w.Body.Bytes()
 }

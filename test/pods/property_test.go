@@ -3,6 +3,9 @@ package pods_test
 import (
 	"math/rand/v2"
 	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kubevitals/kubevitals/internal/pods"
@@ -27,7 +30,7 @@ func mix(seed uint64) []body {
 	return bodies
 }
 
-const cases = 1000
+const cases = 600
 
 // TestMix tests that any mix of valid, random and corrupt bodies gives an
 // exposition that every parser accepts, in which the samples of all healthy pods
@@ -81,6 +84,32 @@ func TestMixOptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMixConcurrent tests that scrapers of all formats do not get in each other's
+// way, nor in that of pods that change meanwhile: the memory of bodies is used
+// again.
+func TestMixConcurrent(t *testing.T) {
+	p := newProxy(t, nil)
+	p.serve(mix(0))
+	var changed atomic.Bool
+	var group sync.WaitGroup
+	for _, format := range slices.Concat(formats, formats) {
+		group.Go(func() {
+			for !changed.Load() && !t.Failed() {
+				contentType, text := p.scrape(t, format)
+				if _, err := parse(text, contentType, format); err != nil {
+					t.Errorf("%s: %v\n%.3000s", format, err, text)
+				}
+			}
+		})
+	}
+	for seed := range uint64(100) {
+		p.serve(mix(3000 + seed))
+		p.scrape(t, podtest.Text)
+	}
+	changed.Store(true)
+	group.Wait()
 }
 
 // TestMixStored tests the same with the scrape manager and the database of
