@@ -53,9 +53,7 @@ func (o *Operator) gather(ctx context.Context, v view, selected selection, held 
 	m := newMerge(prefix, v)
 	for i, s := range sources {
 		from := owner{s, answers[i].first}
-		for _, r := range answers[i].rendered {
-			m.addRendered(from, r, s.format(v.format))
-		}
+		m.addPart(from, answers[i].rendered, s.format(v.format))
 		for _, family := range answers[i].families {
 			m.addFamily(from, family)
 		}

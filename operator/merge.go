@@ -101,8 +101,29 @@ func seriesNames(d metric.Desc) []string {
 	}
 }
 
+// addPart adds the families of a part. Those whose names have to be escaped come
+// last: who calls one "a.b" must not take the name "a_b" from another, as a part
+// may have them from many who know nothing of each other.
+func (m *merge) addPart(o owner, families []exposition.Rendered, lines exposition.Format) {
+	for _, escaped := range []bool{false, true} {
+		for _, r := range families {
+			if m.renames(r.Desc) == escaped {
+				m.addRendered(o, r, lines)
+			}
+		}
+	}
+}
+
+// renames reports whether the name of a family has to be escaped.
+func (m *merge) renames(d metric.Desc) bool {
+	return m.escaping != exposition.AllowUTF8 && !metric.IsName(d.Name)
+}
+
 // addRendered adds a part's family, whose lines are in the format lines.
 func (m *merge) addRendered(o owner, r exposition.Rendered, lines exposition.Format) {
+	if r.UTF8 && r.Escaped != nil && !m.data && m.escaping != exposition.AllowUTF8 && !m.renames(r.Desc) {
+		r.Lines, r.UTF8 = r.Escaped(m.escaping), false
+	}
 	switch err := r.Validate(); {
 	case err != nil:
 		o.drop(droppedInvalid, 1, err)

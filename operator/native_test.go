@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -199,5 +200,59 @@ func TestRenderRecords(t *testing.T) {
 	}
 	if got := fmt.Sprint(families[0].Name, families[1].Name); got != "b_totalh" {
 		t.Errorf("families %s", got)
+	}
+}
+
+// A name that is only the same once it is escaped takes nothing from who has it as
+// it is.
+func TestEscapedNamesComeLast(t *testing.T) {
+	gauge := func(name string, v float64) metric.Family {
+		return metric.Family{Desc: metric.Desc{Name: name, Type: metric.Gauge}, Samples: []metric.Sample{{Value: v}}}
+	}
+	o := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
+	o.SelfMetrics("")
+	o.AddPart("part", &nativePart{families: []metric.Family{gauge("a.b", 1), gauge("a_b", 2)}}, operator.Native())
+	o.Expose("/metrics", exposition.Prometheus{})
+	if got, want := scrape(t, o), "# TYPE a_b gauge\na_b 2\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	got := scrape(t, o, "Accept", "text/plain;version=1.0.0;escaping=allow-utf-8")
+	if want := "# TYPE \"a.b\" gauge\n{\"a.b\"} 1\n# TYPE a_b gauge\na_b 2\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// partFunc is a part without names of its own.
+type partFunc func(exposition.Format) []exposition.Rendered
+
+func (partFunc) Families() []string { return nil }
+
+func (f partFunc) Gather(_ context.Context, format exposition.Format) ([]exposition.Rendered, error) {
+	return f(format), nil
+}
+
+// A part that escapes the names of labels itself is not read.
+func TestPartEscapes(t *testing.T) {
+	lines := func(text string) func([]byte, func([]byte) []byte) []byte {
+		return func(buf []byte, _ func([]byte) []byte) []byte { return append(buf, text...) }
+	}
+	o := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler)})
+	o.SelfMetrics("")
+	o.AddPart("part", partFunc(func(exposition.Format) []exposition.Rendered {
+		return []exposition.Rendered{{
+			Desc: metric.Desc{Name: "a", Type: metric.Gauge}, UTF8: true, Lines: lines("a{\"b.c\"=\"d\"} 1\n"),
+			Escaped: func(e exposition.Escaping) func([]byte, func([]byte) []byte) []byte {
+				return lines("a{" + e.LabelName("b.c") + "=\"escaped\"} 1\n")
+			},
+		}}
+	}))
+	o.Expose("/metrics", exposition.Prometheus{})
+	for _, c := range []struct{ accept, want string }{
+		{"", `a{b_c="escaped"} 1`}, {"text/plain;version=1.0.0;escaping=dots", `a{b_dot_c="escaped"} 1`},
+		{"text/plain;version=1.0.0;escaping=allow-utf-8", `a{"b.c"="d"} 1`},
+	} {
+		if got := scrape(t, o, "Accept", c.accept); !strings.Contains(got, c.want+"\n") {
+			t.Errorf("%s: got\n%swant %s", c.accept, got, c.want)
+		}
 	}
 }

@@ -1,25 +1,24 @@
 package pods
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
 	"github.com/kubevitals/kubevitals/internal/pods/merge"
-	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
-// aggregated adds the families that combine the samples of all targets.
-func (p *Pods) aggregated(format exposition.Format, targets []target.Target, results []*result, out []exposition.Rendered) ([]exposition.Rendered, error) {
+// aggregated returns the families that combine the samples of all targets.
+func (p *Pods) aggregated(format exposition.Format, results []*result) (out []exposition.Rendered) {
 	if p.opts.Aggregate == nil {
-		return out, nil
+		return nil
 	}
 	p.aggregating.Lock()
 	defer p.aggregating.Unlock()
-	ids := make([]string, len(targets))
-	for i := range targets {
-		ids[i] = targets[i].ID
-	}
-	p.opts.Aggregate.Begin(ids)
+	p.opts.Aggregate.Begin(p.known())
 	for _, r := range results {
 		if r.err == nil && r.body != nil {
 			p.combine(r)
@@ -28,7 +27,28 @@ func (p *Pods) aggregated(format exposition.Format, targets []target.Target, res
 	for _, f := range p.opts.Aggregate.Families() {
 		out = append(out, rendered(format, f))
 	}
-	return out, nil
+	return out
+}
+
+// known returns the targets that were there lately, in whatever format they were
+// scraped. One that is out of sight for a moment, as it is not ready or another
+// scrape has begun before it was there, goes on where it was: an aggregate
+// would count all of it again if it were taken for gone.
+func (p *Pods) known() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.states))
+}
+
+// combines reports whether a family is combined. Those with names that pods may not
+// have are none of them: without labels of the pod they would be taken for ours.
+func (p *Pods) combines(name string) bool {
+	for rest, found := name, true; found; rest, found = strings.CutPrefix(rest, "exported_") {
+		if Reserved(rest) {
+			return false
+		}
+	}
+	return p.opts.Aggregate.Matches(name) && (p.opts.Filter == nil || p.opts.Filter.Keeps(name))
 }
 
 // combine hands the samples of a target that are to be combined to those of the
@@ -38,7 +58,7 @@ func (p *Pods) combine(r *result) {
 	pieces := make(map[int32][][]byte)
 	var order []int32
 	for _, e := range x.Extents {
-		if !p.opts.Aggregate.Matches(string(x.Families[e.Family].Name)) {
+		if !p.combines(string(x.Families[e.Family].Name)) {
 			continue
 		}
 		if pieces[e.Family] == nil {

@@ -3,6 +3,8 @@ package pods
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -76,10 +78,12 @@ type Pods struct {
 	aggregating sync.Mutex // held while samples are combined
 
 	mu     sync.Mutex
-	states map[string]*state  // of targets, by their ids
-	spare  []*scan.Exposition // not in use
+	states map[string]*state // of targets, by their ids
 	counts counts
 	merged merge.Stats // of the last scrape
+
+	untyped     map[string]bool // families without their type, when it was logged
+	toldUntyped time.Time       // when that was
 }
 
 const numFormats = 3
@@ -88,8 +92,10 @@ const numFormats = 3
 // Pods.mu, but for memory.
 type state struct {
 	size    int // of the last body
-	memory  [numFormats]*scan.Memory
+	spare   *scan.Exposition
+	memory  [numFormats]scan.Memory
 	last    Status
+	hangs   bool      // it was asked the last time, and did not answer in time
 	logged  string    // the reason that was logged last
 	told    time.Time // when
 	touched time.Time
@@ -129,9 +135,9 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 		Format: format, Collision: p.opts.Collision, StripTimestamps: p.opts.StripTimestamps,
 		Reserved: Reserved, Keep: p.keeps(),
 	})
-	p.tellUntyped(stats)
-	out = append(out, p.report(format, results)...)
-	return p.aggregated(format, targets, results, out)
+	p.keepStats(stats)
+	// Names belong to who comes first: pods are last.
+	return slices.Concat(p.report(format, results), p.aggregated(format, results), out), nil
 }
 
 // keeps returns which families are exposed.
@@ -141,7 +147,7 @@ func (p *Pods) keeps() func(string) bool {
 		return nil
 	}
 	return func(name string) bool {
-		return (filter == nil || filter.Keeps(name)) && (combined == nil || !combined.Matches(name))
+		return (filter == nil || filter.Keeps(name)) && (combined == nil || !p.combines(name))
 	}
 }
 
@@ -153,34 +159,53 @@ func Reserved(name string) bool {
 	return name == "up" || strings.HasPrefix(name, "scrape_") || strings.HasPrefix(name, prefix)
 }
 
-// scrapeAll scrapes the targets at once. Those that took too long the last time get
-// their turn after all others, which they must not cost the time that there is.
-// Results are in the order of the targets.
+// scrapeAll scrapes the targets at once. Results are in the order of the targets.
+// Those that hung the last time come after the others: there are only so many turns,
+// and hundreds of them would leave none.
 func (p *Pods) scrapeAll(ctx context.Context, format exposition.Format, targets []target.Target) []*result {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	results := make([]*result, len(targets))
-	var wg sync.WaitGroup
-	var last []func()
+	var wg, others sync.WaitGroup
+	var hung []*result
 	for i := range targets {
 		results[i] = &result{target: &targets[i]}
 		if targets[i].Problem != "" {
 			results[i].fail(targets[i].Problem, detail(targets[i].Detail))
 			continue
 		}
-		s, slow := p.state(targets[i].ID)
-		scrape := func() { p.scrape(ctx, format, results[i], s) }
-		if slow {
-			last = append(last, scrape)
-		} else {
-			wg.Go(scrape)
+		var hangs bool
+		if results[i].state, hangs = p.state(targets[i].ID); hangs {
+			hung = append(hung, results[i])
+			continue
 		}
+		others.Go(func() { p.scrape(ctx, format, results[i]) })
 	}
-	for _, scrape := range last {
-		wg.Go(scrape)
+	if len(hung) > 0 {
+		waitSome(ctx, &others)
 	}
+	for _, r := range hung {
+		wg.Go(func() { p.scrape(ctx, format, r) })
+	}
+	others.Wait()
 	wg.Wait()
 	return results
+}
+
+// waitSome waits, but not for longer than a fifth of the time there is.
+func waitSome(ctx context.Context, wg *sync.WaitGroup) {
+	end, _ := ctx.Deadline()
+	timer := time.NewTimer(time.Until(end) / 5)
+	defer timer.Stop()
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // release gives back the memory of a scrape.
@@ -188,37 +213,35 @@ func (p *Pods) release(results []*result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range results {
-		if r.body != nil && !r.labelled {
-			r.body.Body = nil
-			p.spare = append(p.spare, r.body)
+		if r.scanned != nil {
+			r.scanned.Rest()
+			r.state.spare, r.scanned = r.scanned, nil
 		}
 		r.raw.Release()
 	}
 }
 
-// exposition returns memory for a scan.
-func (p *Pods) exposition() *scan.Exposition {
+// exposition returns memory for a scan. It is what the last scan of the target
+// has left: of another target it would be of another size.
+func (p *Pods) exposition(s *state) *scan.Exposition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.spare); n > 0 {
-		x := p.spare[n-1]
-		p.spare = p.spare[:n-1]
+	if x := s.spare; x != nil {
+		s.spare = nil
 		return x
 	}
 	return new(scan.Exposition)
 }
 
-// state returns what is known of a target, and whether it took too long the last
-// time.
-func (p *Pods) state(id string) (s *state, slow bool) {
+// state returns what is known of a target, and whether it hung the last time.
+func (p *Pods) state(id string) (s *state, hangs bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s = p.states[id]
-	if s == nil {
-		s = new(state)
+	if s = p.states[id]; s == nil {
+		s = &state{touched: time.Now()}
 		p.states[id] = s
 	}
-	return s, s.last.Reason == fetch.ReasonTimeout
+	return s, s.hangs
 }
 
 // note keeps what a scrape has shown of each target, and forgets targets that
@@ -235,8 +258,9 @@ func (p *Pods) note(results []*result) {
 		}
 		s.touched = now
 		s.last = r.status(now)
-		if r.body != nil && r.raw != nil {
-			s.size = len(r.raw.Bytes)
+		s.hangs = r.reason == fetch.ReasonTimeout && !errors.Is(r.err, fetch.ErrTurn)
+		if r.body != nil {
+			s.size = int(r.size)
 		}
 		p.counts.add(r)
 		p.tell(s, r, now)
@@ -246,15 +270,13 @@ func (p *Pods) note(results []*result) {
 			delete(p.states, id)
 		}
 	}
-	if most := 2 * len(results); len(p.spare) > most {
-		p.spare = slices.Delete(p.spare, most, len(p.spare))
-	}
 }
 
 // forgetAfter is how long a target is known that was not scraped.
 const forgetAfter = 10 * time.Minute
 
-// logInterval is how far apart two log lines about one target are at least.
+// logInterval is how far apart two log lines about one target, or about the types
+// of families, are at least.
 const logInterval = time.Minute
 
 // tell logs that the state of a target has changed, but not more often than once
@@ -268,24 +290,36 @@ func (p *Pods) tell(s *state, r *result, now time.Time) {
 	attrs := []any{"namespace", t.Namespace, "pod", t.Pod, "port", t.Port}
 	switch {
 	case r.err != nil:
-		p.opts.Log.Warn("Target cannot be scraped", append(attrs, "reason", r.reason, "err", r.err)...)
+		attrs = append(attrs, "reason", r.reason, "err", r.err)
+		var bug *panicError
+		if errors.As(r.err, &bug) {
+			attrs = append(attrs, "stack", string(bug.stack))
+		}
+		p.opts.Log.Warn("Target cannot be scraped", attrs...)
 	case s.logged != "":
 		p.opts.Log.Info("Target can be scraped again", append(attrs, "was", s.logged)...)
 	}
 	s.logged = r.reason
 }
 
-// tellUntyped keeps what a merge had to say, and logs which families have newly
-// lost their type.
-func (p *Pods) tellUntyped(stats merge.Stats) {
+// keepStats keeps what a merge had to say, and logs that further families have
+// lost their type, but not more often than once in a while.
+func (p *Pods) keepStats(stats merge.Stats) {
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, name := range stats.Untyped {
-		if !slices.Contains(p.merged.Untyped, name) {
-			p.opts.Log.Warn("Family has lost its type: pods have samples of its name, or of one of its series, that do not fit into it", "family", name)
-		}
-	}
 	p.merged = stats
+	first := slices.IndexFunc(stats.Untyped, func(name string) bool { return !p.untyped[name] })
+	if first < 0 || now.Sub(p.toldUntyped) < logInterval {
+		return
+	}
+	p.opts.Log.Warn("Families have lost their type: pods have samples of their names, or of one of their series, that do not fit into them",
+		"families", len(stats.Untyped), "one", fmt.Sprintf("%.200q", stats.Untyped[first]))
+	p.toldUntyped = now
+	p.untyped = make(map[string]bool, len(stats.Untyped))
+	for _, name := range stats.Untyped {
+		p.untyped[name] = true
+	}
 }
 
 // Statuses returns the targets of the moment with what the last scrape has shown

@@ -121,7 +121,7 @@ type counts struct {
 // reasons are those that are counted from the start.
 var reasons = slices.Concat(target.Problems, []string{
 	fetch.ReasonBodySize, fetch.ReasonBudget, fetch.ReasonConnect, fetch.ReasonContentType, fetch.ReasonDecode, fetch.ReasonHeader,
-	fetch.ReasonRead, fetch.ReasonRedirect, fetch.ReasonRequest, fetch.ReasonTLS, fetch.ReasonTimeout, "http", "other", reasonParse, reasonRelabel, "family_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit",
+	fetch.ReasonRead, fetch.ReasonRedirect, fetch.ReasonRequest, fetch.ReasonTLS, fetch.ReasonTimeout, "http", "other", reasonParse, reasonRelabel, reasonPanic, "family_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit",
 	"native_histogram_bucket_limit",
 })
 

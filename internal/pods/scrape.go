@@ -1,11 +1,11 @@
 package pods
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"mime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -19,9 +19,11 @@ import (
 // result is what one target gave to one scrape.
 type result struct {
 	target   *target.Target
-	single   bool // it is not merged, and accept is what the pod is asked for
+	state    *state // nil if there is a problem with the target
+	single   bool   // it is not merged, and accept is what the pod is asked for
 	accept   string
 	raw      *fetch.Body      // nil if there is none
+	scanned  *scan.Exposition // the memory of the scan
 	body     *scan.Exposition // nil if it is not valid
 	labelled bool             // the samples of body have the labels of the target
 	code     int              // of HTTP, 0 if there was no answer
@@ -41,6 +43,7 @@ const (
 	reasonParse       = "parse"
 	reasonContentType = fetch.ReasonContentType
 	reasonRelabel     = "relabel"
+	reasonPanic       = "panic"
 )
 
 // detail is an error that is nothing but a text.
@@ -52,11 +55,26 @@ func (r *result) fail(reason string, err error) {
 	r.reason, r.err = reason, err
 }
 
+// panicError is a mistake of ours that what one target sent has brought to light.
+// It costs that target, not the process.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("BUG: panic: %.200q", fmt.Sprint(e.value)) }
+
 // scrape gets and reads what a target answers.
-func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result, s *state) {
+func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result) {
 	began := time.Now()
-	defer func() { r.duration = time.Since(began) }()
-	if err := p.get(ctx, format, r, s); err != nil {
+	defer func() {
+		if v := recover(); v != nil {
+			r.body = nil
+			r.fail(reasonPanic, &panicError{v, debug.Stack()})
+		}
+		r.duration = time.Since(began)
+	}()
+	if err := p.get(ctx, format, r); err != nil {
 		var failed *fetch.Error
 		if !errors.As(err, &failed) {
 			failed = &fetch.Error{Reason: fetch.ReasonRequest, Err: err}
@@ -75,14 +93,24 @@ func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result, 
 		r.fail(fetch.ReasonTimeout, fmt.Errorf("the scrape was over before the answer could be read: %w", ctx.Err()))
 		return
 	}
-	r.read(p, s, format)
+	r.read(p, format)
+	if r.err != nil || !r.isRaw() {
+		r.raw.Release() // others may wait for the memory
+	}
+}
+
+// isRaw reports whether the valid body is that which was received, and not one
+// that was made of it.
+func (r *result) isRaw() bool {
+	a, b := r.body.Body, r.raw.Bytes
+	return len(a) == 0 || len(b) > 0 && &a[0] == &b[0]
 }
 
 // get makes the request.
-func (p *Pods) get(ctx context.Context, format exposition.Format, r *result, s *state) (err error) {
+func (p *Pods) get(ctx context.Context, format exposition.Format, r *result) (err error) {
 	t := r.target
 	p.mu.Lock()
-	hint := s.size
+	hint := r.state.size
 	p.mu.Unlock()
 	request := fetch.Request{
 		Scheme: t.Scheme, IP: t.IP, Port: t.Port, Path: t.Path, Accept: p.accept(format, t),
@@ -103,7 +131,7 @@ func (p *Pods) get(ctx context.Context, format exposition.Format, r *result, s *
 
 // read scans the body. Scrapes of one format follow each other, so that they can
 // remember something.
-func (r *result) read(p *Pods, s *state, asked exposition.Format) {
+func (r *result) read(p *Pods, asked exposition.Format) {
 	body, format := r.raw.Bytes, exposition.Text
 	var err error
 	if r.target.Format == target.FormatKopfProbe {
@@ -120,13 +148,12 @@ func (r *result) read(p *Pods, s *state, asked exposition.Format) {
 		return
 	}
 	opts := p.scanOptions(r.target)
-	if opts.Memory = s.memory[asked]; opts.Memory == nil {
-		opts.Memory = new(scan.Memory)
-		s.memory[asked] = opts.Memory
-	}
-	x := p.exposition()
-	x.Format = format
-	if r.invalid, err = scanLines(x, body, opts, p.opts.DropInvalidLines); err != nil {
+	opts.Memory = &r.state.memory[asked]
+	x := p.exposition(r.state)
+	r.scanned, x.Format = x, format
+	err = x.Scan(body, opts)
+	r.invalid = x.Invalid
+	if err != nil {
 		r.fail(reasonOf(err), err)
 		return
 	}
@@ -136,36 +163,8 @@ func (r *result) read(p *Pods, s *state, asked exposition.Format) {
 	}
 }
 
-// scanLines scans a body. If invalid lines are to be dropped, it does so without
-// them, up to a number, and returns how many there were.
-func scanLines(x *scan.Exposition, body []byte, opts scan.Options, drop bool) (dropped int, err error) {
-	for {
-		err := x.Scan(body, opts)
-		var syntax *scan.SyntaxError
-		if !drop || dropped == maxInvalid || !errors.As(err, &syntax) || syntax.Line == 0 {
-			return dropped, err
-		}
-		body = withoutLine(body, syntax.Line)
-		dropped++
-	}
-}
-
-// maxInvalid is how many invalid lines a body can have. The body is scanned once
-// for each.
+// maxInvalid is how many invalid lines a body can have.
 const maxInvalid = 100
-
-// withoutLine returns a copy of a body without a line.
-func withoutLine(body []byte, number int) []byte {
-	start := 0
-	for range number - 1 {
-		start += bytes.IndexByte(body[start:], '\n') + 1
-	}
-	end := bytes.IndexByte(body[start:], '\n') + 1
-	if end == 0 {
-		end = len(body) - start
-	}
-	return slices.Concat(body[:start], body[start+end:])
-}
 
 // relabel changes the samples. The body is one of our own afterwards, in which
 // they have all labels.
@@ -188,6 +187,9 @@ func (p *Pods) scanOptions(t *target.Target) scan.Options {
 	o := scan.Options{
 		FamilyLimit: l.Families, SampleLimit: least(l.Samples, t.SampleLimit), LabelNameLengthLimit: l.LabelNameLength,
 		LabelValueLengthLimit: l.LabelValueLength, NativeHistogramBucketLimit: l.NativeHistogramBuckets,
+	}
+	if p.opts.DropInvalidLines {
+		o.InvalidLines = maxInvalid
 	}
 	if l.Labels > 0 { // those of the target and the name count
 		o.LabelLimit = max(1, l.Labels-len(t.Labels))

@@ -71,9 +71,9 @@ func (p *Pods) Single() http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), remaining(r, p.opts.Timeout))
 		defer cancel()
-		one := &result{target: &t, single: true, accept: r.Header.Get("Accept")}
+		one := &result{target: &t, state: new(state), single: true, accept: r.Header.Get("Accept")}
 		defer func() { p.release([]*result{one}) }()
-		p.scrape(ctx, exposition.Text, one, new(state))
+		p.scrape(ctx, exposition.Text, one)
 		if one.err != nil {
 			code := http.StatusBadGateway
 			var failed *fetch.Error

@@ -88,6 +88,9 @@ func (e Escaping) Escape(f metric.Family) metric.Family {
 	return out
 }
 
+// LabelName returns the name of a label as the scheme has it.
+func (e Escaping) LabelName(name string) string { return e.name(name, false) }
+
 // name escapes one name.
 func (e Escaping) name(s string, colon bool) string {
 	if e == AllowUTF8 || isLegacyLabel(s) || colon && metric.IsName(s) {

@@ -31,6 +31,11 @@ type Rendered struct {
 	// Lines are then read and written anew for scrapers that want such names
 	// escaped, as those of a family with such a name are anyway.
 	UTF8 bool
+	// Escaped gives Lines in which the names of labels are as a scheme has them, so
+	// that a family with UTF8 set and a name that needs no escape does not have
+	// to be read. A sample of which two labels become one is left out. Nil is to
+	// have them read.
+	Escaped func(Escaping) func(buf []byte, full func([]byte) []byte) []byte
 }
 
 // Parse returns the family as data, which shares no memory with the lines. They

@@ -58,7 +58,7 @@ func New(o Options) (*Client, error) {
 // Get asks one pod once and gives the whole body, which the caller releases, or
 // an [*Error]. It returns when the context is done at the latest.
 func (c *Client) Get(ctx context.Context, r Request) (*Body, error) {
-	x, err := c.prepare(ctx, &r)
+	x, err := c.prepare(&r)
 	if err != nil {
 		return nil, &Error{Reason: ReasonRequest, URL: r.Path, Err: err}
 	}
@@ -66,7 +66,7 @@ func (c *Client) Get(ctx context.Context, r Request) (*Body, error) {
 	defer cancel()
 	leave, err := c.enter(ctx, x.target.Addr())
 	if err != nil {
-		return nil, x.fail(ReasonTimeout, 0, errTurn)
+		return nil, x.fail(ReasonTimeout, 0, ErrTurn)
 	}
 	defer leave()
 	defer c.transports.settle()
@@ -92,7 +92,7 @@ func (c *Client) enter(ctx context.Context, ip netip.Addr) (leave func(), err er
 }
 
 // prepare makes of a request what is sent.
-func (c *Client) prepare(ctx context.Context, r *Request) (*exchange, error) {
+func (c *Client) prepare(r *Request) (*exchange, error) {
 	target, err := checkTarget(r)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (c *Client) prepare(ctx context.Context, r *Request) (*exchange, error) {
 	if r.BodyLimit > 0 {
 		x.limit = min(x.limit, r.BodyLimit)
 	}
-	header, err := c.header(ctx, r, u.Scheme)
+	header, err := c.header(r, u.Scheme)
 	x.http = &http.Request{
 		Method: http.MethodGet, URL: u, Host: u.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

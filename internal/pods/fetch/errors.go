@@ -48,6 +48,10 @@ const (
 // ErrClosed is inside the error of [Client.Get] after [Client.Close].
 var ErrClosed = errors.New("the client is closed")
 
+// ErrTurn is inside the error of a request whose time was over before it was sent:
+// it says nothing about the pod.
+var ErrTurn = errors.New("the time was over before it was this request's turn")
+
 // Error is why there is no body.
 type Error struct {
 	// Reason is one of the constants of this package, or "http_" and a status.

@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-var errTurn = errors.New("the time was over before it was this request's turn")
-
 // exchange is one request and its answer.
 type exchange struct {
 	client    *Client

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,7 +47,7 @@ func makeURL(r *Request, target netip.AddrPort) (*url.URL, error) {
 }
 
 // header is all that a pod gets to know.
-func (c *Client) header(ctx context.Context, r *Request, scheme string) (http.Header, error) {
+func (c *Client) header(r *Request, scheme string) (http.Header, error) {
 	h := make(http.Header, 6)
 	h.Set("User-Agent", c.opts.UserAgent)
 	if r.Accept != "" {
@@ -58,8 +57,8 @@ func (c *Client) header(ctx context.Context, r *Request, scheme string) (http.He
 	if c.opts.Compression {
 		h.Set("Accept-Encoding", "zstd, gzip;q=0.9")
 	}
-	if v := hops(ctx, c.opts.Hop); v != "" {
-		h.Set(HopHeader, v)
+	if c.opts.Hop != "" {
+		h.Set(HopHeader, c.opts.Hop)
 	}
 	if r.Auth == nil || r.Auth.Token == nil || scheme != "https" {
 		return h, nil

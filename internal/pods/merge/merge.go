@@ -53,6 +53,9 @@ type Options struct {
 	Keep func(name string) bool
 	// StripTimestamps leaves timestamps out.
 	StripTimestamps bool
+	// Panicked is told of a panic while samples were written; nil is told
+	// nothing. It is called concurrently.
+	Panicked func(value any)
 }
 
 // Stats says what was not as it should be.
@@ -74,6 +77,8 @@ type Stats struct {
 type Merger struct {
 	names   map[string]string             // strings that do not keep bodies alive
 	helps   [numFormats]map[string]string // texts without their escapes, by those with
+	kept    int                           // bytes of names and helps
+	full    bool                          // there were more
 	places  map[string]place              // of families, by their names in bodies; empty between calls
 	renamed map[string]int32              // the ids of families that are exposed under another name, by that
 	counts  []int32
@@ -112,6 +117,7 @@ type merged struct {
 	sources []source
 	table   []family
 	stats   Stats
+	escape  func(string) string // of names of labels; nil leaves them as they are
 }
 
 // source is a Source with what its labels are in a line or a record.
@@ -151,14 +157,8 @@ func (m *Merger) Families(sources []Source, opts Options) ([]exposition.Rendered
 
 // join finds the families of all sources, and the extents of each.
 func (m *Merger) join(x *merged) {
-	if m.names == nil || len(m.names) > maxNames {
-		m.names = make(map[string]string)
-	}
-	if m.places == nil {
-		m.places, m.renamed = make(map[string]place), make(map[string]int32)
-	}
-	defer clear(m.places) // its keys are parts of bodies
-	defer clear(m.renamed)
+	m.prepare()
+	defer m.forget()
 	families, extents := 0, 0
 	for i := range x.sources {
 		families, extents = families+len(x.sources[i].Families), extents+len(x.sources[i].Extents)
@@ -183,8 +183,47 @@ func (m *Merger) join(x *merged) {
 	})
 }
 
-// maxNames bounds the names and help texts that are remembered.
-const maxNames = 1 << 16
+// maxNames and maxKept bound the names and help texts that are remembered: how
+// many there are of each kind, and of how many bytes. Pods can send others each
+// time.
+const (
+	maxNames = 1 << 16
+	maxKept  = 4 << 20
+)
+
+// prepare begins a call. If the last one had more names than are remembered, those
+// of this one are new.
+func (m *Merger) prepare() {
+	if m.names == nil || m.full {
+		m.names, m.kept, m.full = make(map[string]string), 0, false
+		for f := range m.helps {
+			m.helps[f] = make(map[string]string)
+		}
+	}
+	if m.places == nil {
+		m.places, m.renamed = make(map[string]place), make(map[string]int32)
+	}
+}
+
+// keep remembers a string, if there is room.
+func (m *Merger) keep(in map[string]string, key, s string) {
+	if n := len(key) + len(s); len(in) < maxNames && m.kept+n <= maxKept {
+		in[key] = s
+		m.kept += n
+		return
+	}
+	m.full = true
+}
+
+// forget ends a call: what is only for one has parts of bodies as its keys. A map
+// stays as large as it once was, so one that was too large is not used again.
+func (m *Merger) forget() {
+	if len(m.places)+len(m.renamed) > maxNames {
+		m.places, m.renamed = nil, nil
+	}
+	clear(m.places)
+	clear(m.renamed)
+}
 
 // dropped is the place of samples that are left out.
 const dropped = -1
@@ -291,7 +330,7 @@ func (m *Merger) string(b []byte) string {
 	s, ok := m.names[string(b)]
 	if !ok {
 		s = string(b)
-		m.names[s] = s
+		m.keep(m.names, s, s)
 	}
 	return s
 }
@@ -318,15 +357,10 @@ func (m *Merger) help(escaped []byte, f exposition.Format) string {
 	if bytes.IndexByte(escaped, '\\') < 0 {
 		return m.string(escaped)
 	}
-	helps := m.helps[f]
-	if helps == nil || len(helps) > maxNames {
-		helps = make(map[string]string)
-		m.helps[f] = helps
-	}
-	s, ok := helps[string(escaped)]
+	s, ok := m.helps[f][string(escaped)]
 	if !ok {
 		s = Help(escaped, f)
-		helps[string(escaped)] = s
+		m.keep(m.helps[f], string(escaped), s)
 	}
 	return s
 }

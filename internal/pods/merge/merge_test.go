@@ -1,8 +1,10 @@
 package merge
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -237,5 +239,96 @@ t_total{pod="p3"} 5 # {trace="x"} 1
 `
 	if diff := cmp.Diff(want, written(t, exposition.OpenMetrics, again)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	at := func(ms int64) pod {
+		return records("a", metric.Family{Desc: metric.Desc{Name: "x"}, Samples: []metric.Sample{{Value: 1, Time: time.UnixMilli(ms)}}})
+	}
+	const none = "none"
+	for _, c := range []struct {
+		from   pod
+		to     exposition.Format
+		stamps string // none if the sample is left out
+	}{
+		{open("a", "x 1 1520879607.789"), exposition.Text, "1520879607789"},
+		{open("a", "x 1 1520879607"), exposition.Text, "1520879607000"},
+		{open("a", "x 1 0.0005"), exposition.Text, "1"},
+		{open("a", "x 1 -0"), exposition.Text, "0"},
+		{open("a", "x 1 1e-1000000"), exposition.Text, "0"},
+		{open("a", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 1e300"), exposition.Text, none},
+		{open("a", "x 1 9223372036854776"), exposition.Text, none},
+		{open("a", "# TYPE y histogram", "y_bucket{le=\"+Inf\"} 1", "y_sum 1", "y_count 1", "# TYPE y_sum gauge", "x 1 -5"), exposition.Text, none},
+		{open("a", "x 1 -5"), exposition.OpenMetrics, "-5"},
+		{text("a", "x 1 1520879607789"), exposition.OpenMetrics, "1520879607.789"},
+		{text("a", "x 1 9223372036854775807"), exposition.OpenMetrics, "9223372036854776"},
+		{at(5), exposition.Text, "5"},
+		{at(-5), exposition.Text, none},
+		{at(-5), exposition.OpenMetrics, "-0.005"},
+	} {
+		var m Merger
+		families, _ := m.Families(sources(t, c.from), Options{Format: c.to})
+		got, line := written(t, c.to, families), "x{pod=\"a\"} 1 "
+		if c.stamps == none && strings.Contains(got, line) || c.stamps != none && !strings.Contains(got, line+c.stamps+"\n") {
+			t.Errorf("%q: got\n%swant time %s", c.from.body, got, c.stamps)
+		}
+	}
+}
+
+// What pods send anew each time is not remembered for ever.
+func TestMemoryIsBounded(t *testing.T) {
+	var m Merger
+	for i := range 20 {
+		long := strings.Repeat(string(rune('a'+i)), 1<<20)
+		families, _ := m.Families(sources(t, text("p", "# HELP x "+long, "x 1", long+" 1")), Options{})
+		if len(families) != 2 || len(families[1].Help) != 1<<20 && len(families[0].Help) != 1<<20 {
+			t.Fatalf("got %d families", len(families))
+		}
+		if m.kept > maxKept {
+			t.Fatalf("%d bytes are kept", m.kept)
+		}
+	}
+	if len(m.places) != 0 {
+		t.Errorf("%d places are kept", len(m.places))
+	}
+}
+
+// TestNativeStays: who calls something else by the name of a native histogram, or
+// of one of its series, does not cost the others their buckets.
+func TestNativeStays(t *testing.T) {
+	native := func(name string) metric.Family {
+		return metric.Family{Desc: metric.Desc{Name: name, Type: metric.Histogram}, Samples: []metric.Sample{{Histogram: &metric.HistogramValue{
+			Count: 3, Sum: 4, Native: &metric.NativeHistogram{Schema: 2, Positive: metric.NativeBuckets{Spans: []metric.Span{{Offset: 1, Length: 1}}, Counts: []float64{3}}},
+		}}}}
+	}
+	pods := []pod{
+		text("a", "# TYPE lat gauge", "lat 7", "# TYPE exported_lat gauge", "exported_lat 8"),
+		records("b", native("lat"), native("dur")),
+		text("c", "# TYPE lat_sum gauge", "lat_sum 9"),
+		text("d", "# TYPE dur histogram", `dur_bucket{le="x"} 1`),
+	}
+	families, _ := new(Merger).Families(sources(t, pods...), Options{Format: exposition.Protobuf})
+	got := make(map[string]string)
+	for _, r := range families {
+		f, err := r.Parse(exposition.Protobuf)
+		if err != nil {
+			t.Fatalf("%s: %v", r.Name, err)
+		}
+		for _, s := range f.Samples {
+			i := slices.IndexFunc(s.Labels, func(l metric.Label) bool { return l.Name == "pod" })
+			got[r.Name] += s.Labels[i].Value
+			if s.Histogram != nil && s.Histogram.Native == nil {
+				t.Errorf("%s: a histogram without its buckets", r.Name)
+			}
+		}
+	}
+	want := map[string]string{
+		"lat": "b", "exported_exported_lat": "a", "exported_lat": "a", "exported_lat_sum": "c",
+		"dur": "b", "exported_dur_bucket": "d",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pods by family (-want +got):\n%s", diff)
 	}
 }

@@ -26,27 +26,17 @@ const (
 	tagValue     = 1<<3 | 1
 )
 
-// appendFamilyRecords appends the samples of a family as fields of a
-// MetricFamily.
-func (x *merged) appendFamilyRecords(buf []byte, f *family, full func([]byte) []byte) []byte {
-	for i := 0; i < len(f.refs); {
-		r := f.refs[i]
-		s := &x.sources[r.source]
-		next := i + 1
-		if s.Format != exposition.Protobuf && distribution(f.Type) {
-			// The lines of one sample may be in several extents.
-			for next < len(f.refs) && f.refs[next].source == r.source {
-				next++
-			}
+// together returns how many extents from one on are written at once: for records,
+// those of one source, as the lines of one histogram or summary may be in several.
+func (x *merged) together(f *family, i int) int {
+	n := 1
+	source := f.refs[i].source
+	if x.opts.Format == exposition.Protobuf && x.sources[source].Format != exposition.Protobuf && distribution(f.Type) {
+		for i+n < len(f.refs) && f.refs[i+n].source == source {
+			n++
 		}
-		if s.Format == exposition.Protobuf {
-			buf = x.appendExtentRecords(buf, f, r, full)
-		} else {
-			buf = x.appendParsed(buf, f, f.refs[i:next], full)
-		}
-		i = next
 	}
-	return buf
+	return n
 }
 
 // appendExtentRecords appends records with the labels of their target.
@@ -55,7 +45,7 @@ func (x *merged) appendExtentRecords(buf []byte, f *family, r ref, full func([]b
 	e := &s.Extents[r.extent]
 	records := s.Body[e.Start:e.End]
 	own := s.Families[e.Family].Type
-	if e.Flags&scan.Reserved != 0 || e.Flags&scan.Stamped != 0 && x.opts.StripTimestamps || !sameField(own, f.Type) {
+	if e.Flags&scan.Reserved != 0 || e.Flags&scan.UTF8 != 0 && x.escape != nil || e.Flags&scan.Stamped != 0 && x.opts.StripTimestamps || !sameField(own, f.Type) {
 		samples := x.decoded(r)
 		for i := range samples {
 			if buf = exposition.AppendRecords(buf, f.Desc, samples[i:i+1]); len(buf) >= blockSize {
@@ -108,19 +98,27 @@ func (x *merged) decoded(r ref) []metric.Sample {
 		return nil // a scan does not let it come this far
 	}
 	var l line.Line
-	for i := range samples {
+	kept := samples[:0]
+	for _, sample := range samples {
 		if x.opts.StripTimestamps {
-			samples[i].Time = time.Time{}
+			sample.Time = time.Time{}
 		}
-		if s.labelled {
+		if s.labelled && x.escape == nil {
+			kept = append(kept, sample)
 			continue
 		}
-		l.Labels = append(l.Labels[:0], samples[i].Labels...)
-		x.label(&l, s.labels)
-		samples[i].Labels = append([]metric.Label(nil), l.Labels...)
-		metric.SortLabels(samples[i].Labels)
+		l.Labels = append(l.Labels[:0], sample.Labels...)
+		if !s.labelled {
+			x.label(&l, s.labels)
+		}
+		if !x.escapeLabels(l.Labels) {
+			continue
+		}
+		sample.Labels = append([]metric.Label(nil), l.Labels...)
+		metric.SortLabels(sample.Labels)
+		kept = append(kept, sample)
 	}
-	return samples
+	return kept
 }
 
 // appendDecoded appends records as lines.
@@ -129,6 +127,9 @@ func (x *merged) appendDecoded(buf []byte, format exposition.Format, f *family, 
 	own := &s.Families[s.Extents[r.extent].Family]
 	desc := metric.Desc{Name: f.Name, Type: own.Type}
 	for _, sample := range x.decoded(r) {
+		if format == exposition.Text && !sample.Time.IsZero() && sample.Time.UnixMilli() < 0 {
+			continue // as of convertTime
+		}
 		if buf = exposition.AppendLines(buf, format, desc, &sample); len(buf) >= blockSize {
 			buf = full(buf)
 		}

@@ -18,17 +18,22 @@ type finder func(name string) (*family, bool)
 // settle makes families valid beside each other. Histograms and summaries have
 // series whose names others may have used. Where these are of a source that only
 // left out the type, they join; where they are something else, all families
-// concerned are taken apart into untyped ones, which lose no sample.
+// concerned are taken apart into untyped ones, which lose no sample. Native
+// histograms would: there the others get another name.
 func (x *merged) settle(find finder) {
-	var apart []*family
+	var apart, others []*family
 	for i := range x.table {
 		f := &x.table[i]
-		if f.complex && (!x.fits(f) || !x.adopt(f, find)) {
+		switch {
+		case !f.complex, x.fits(f) && x.adopt(f, find):
+		case x.opts.Format == exposition.Protobuf && x.flags(f)&scan.Native != 0:
+			others = append(others, x.expel(f, find)...)
+		default:
 			apart = append(apart, f)
 		}
 	}
-	if len(apart) > 0 {
-		x.takeApart(withRelatives(apart, find))
+	if len(apart)+len(others) > 0 {
+		x.takeApart(withRelatives(apart, find), others, find)
 	}
 	for i := range x.table {
 		if d := &x.table[i].Desc; d.Validate() != nil {
@@ -126,13 +131,18 @@ func (x *merged) belongs(child *family, suffix string, t metric.Type) bool {
 // withRelatives adds the families whose names the series of those that are taken
 // apart have, and so on.
 func withRelatives(apart []*family, find finder) []*family {
+	known := make(map[*family]bool, len(apart))
+	for _, f := range apart {
+		known[f] = true
+	}
 	for i := 0; i < len(apart); i++ {
 		f := apart[i]
 		if !f.complex {
 			continue
 		}
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			if other, ok := find(f.Name + suffix); ok && !slices.Contains(apart, other) {
+			if other, ok := find(f.Name + suffix); ok && !known[other] {
+				known[other] = true
 				apart = append(apart, other)
 			}
 		}
@@ -140,16 +150,43 @@ func withRelatives(apart []*family, find finder) []*family {
 	return apart
 }
 
+// expel leaves a family nothing but its native histograms and what is of their
+// type. It returns families of the rest, and those that have the names of its
+// series.
+func (x *merged) expel(f *family, find finder) []*family {
+	rest := &family{Desc: metric.Desc{Name: f.Name}}
+	var kept []ref
+	f.Type = metric.Histogram
+	for _, r := range f.refs {
+		s := &x.sources[r.source]
+		if e := &s.Extents[r.extent]; s.Families[e.Family].Type == f.Type && e.Flags&scan.Unbounded == 0 {
+			kept = append(kept, r)
+		} else {
+			rest.refs = append(rest.refs, r)
+		}
+	}
+	f.refs = kept
+	out := []*family{rest}
+	for _, suffix := range suffixes(f.Type) {
+		if other, ok := find(f.Name + suffix); ok {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
 // takeApart makes untyped families of some, one for each name that a sample has.
-func (x *merged) takeApart(families []*family) {
+// Those of others get a name that nobody has.
+func (x *merged) takeApart(families, others []*family, find finder) {
 	type place struct {
 		ref
 		family *family
+		other  bool
 	}
 	var places []place
-	for _, f := range families {
+	for i, f := range slices.Concat(families, others) {
 		for _, r := range f.refs {
-			places = append(places, place{r, f})
+			places = append(places, place{r, f, i >= len(families)})
 		}
 	}
 	slices.SortStableFunc(places, func(a, b place) int { return int(a.source - b.source) })
@@ -163,6 +200,10 @@ func (x *merged) takeApart(families []*family) {
 		for text := range bytes.Lines(lines) {
 			if l.Parse(text, exposition.Text) != nil {
 				continue
+			}
+			if p.other {
+				l.Name = free(l.Name, find)
+				text = l.Append(nil)
 			}
 			g := made[l.Name]
 			if g == nil {
@@ -180,8 +221,21 @@ func (x *merged) takeApart(families []*family) {
 			x.stats.Untyped = append(x.stats.Untyped, f.Name)
 		}
 	}
+	for _, f := range others {
+		f.refs = nil
+	}
 	for _, name := range order {
 		x.table = append(x.table, *made[name])
+	}
+}
+
+// free returns a name with a prefix that makes it nobody's.
+func free(name string, find finder) string {
+	for {
+		name = exportedPrefix + name
+		if _, taken := find(name); !taken {
+			return name
+		}
 	}
 }
 
@@ -191,7 +245,9 @@ func (x *merged) appendOwned(dst []byte, l *line.Line, text []byte) []byte {
 	case exposition.Text:
 		return append(dst, text...)
 	case exposition.OpenMetrics:
-		convertTime(l, exposition.Text, exposition.OpenMetrics)
+		if !convertTime(l, exposition.Text, exposition.OpenMetrics) {
+			return dst
+		}
 		return l.Append(dst)
 	default:
 		return appendRecord(dst, l, metric.Unknown)

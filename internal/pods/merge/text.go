@@ -2,10 +2,11 @@ package merge
 
 import (
 	"bytes"
-	"math/big"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubevitals/kubevitals/internal/pods/line"
 	"github.com/kubevitals/kubevitals/internal/pods/scan"
@@ -27,18 +28,94 @@ func (x *merged) render(f *family) (r exposition.Rendered, ok bool) {
 		return r, false
 	}
 	r.UTF8 = x.flags(f)&scan.UTF8 != 0
-	format := x.opts.Format
-	if format == exposition.Protobuf {
-		r.Lines = func(buf []byte, full func([]byte) []byte) []byte { return x.appendFamilyRecords(buf, f, full) }
-		return r, true
+	r.Lines = x.lines(f)
+	if r.UTF8 {
+		r.Escaped = func(e exposition.Escaping) func([]byte, func([]byte) []byte) []byte {
+			escaped := *x
+			escaped.escape = e.LabelName
+			return escaped.lines(f)
+		}
 	}
-	r.Lines = func(buf []byte, full func([]byte) []byte) []byte {
-		for _, ref := range f.refs {
-			buf = x.appendExtent(buf, format, f, ref, full)
+	return r, true
+}
+
+// lines returns what [exposition.Rendered] calls Lines.
+func (x *merged) lines(f *family) func([]byte, func([]byte) []byte) []byte {
+	return func(buf []byte, full func([]byte) []byte) []byte {
+		w := writings.Get().(*writing)
+		defer w.put()
+		w.merged, w.family, w.next = x, f, full
+		for i := 0; i < len(f.refs); {
+			n := x.together(f, i)
+			buf = w.append(buf, f.refs[i:i+n])
+			i += n
 		}
 		return buf
 	}
-	return r, true
+}
+
+// writing is one family being written.
+type writing struct {
+	*merged
+	family *family
+	next   func([]byte) []byte // who takes full buffers
+	full   func([]byte) []byte // flush
+	buf    []byte              // with whole samples
+}
+
+var writings = sync.Pool{New: func() any {
+	w := new(writing)
+	w.full = w.flush
+	return w
+}}
+
+func (w *writing) put() {
+	w.merged, w.family, w.next, w.buf = nil, nil, nil, nil
+	writings.Put(w)
+}
+
+func (w *writing) flush(buf []byte) []byte {
+	w.buf = w.next(buf)
+	return w.buf
+}
+
+// append appends extents of one source. If that panics, which it does not as far as
+// we know, only they are missing: the response is being written, with the samples
+// of all others.
+func (w *writing) append(buf []byte, refs []ref) (out []byte) {
+	w.buf = buf
+	defer func() {
+		if p := recover(); p != nil {
+			out = w.buf
+			if w.opts.Panicked != nil {
+				w.opts.Panicked(p)
+			}
+		}
+	}()
+	switch {
+	case w.opts.Format != exposition.Protobuf:
+		return w.appendExtent(buf, w.opts.Format, w.family, refs[0], w.full)
+	case w.sources[refs[0].source].Format == exposition.Protobuf:
+		return w.appendExtentRecords(buf, w.family, refs[0], w.full)
+	default:
+		return w.appendParsed(buf, w.family, refs, w.full)
+	}
+}
+
+// escapeLabels escapes the names of labels, if that is wanted. It returns false if
+// two of them become one.
+func (x *merged) escapeLabels(labels []metric.Label) bool {
+	if x.escape == nil {
+		return true
+	}
+	for i := range labels {
+		name := x.escape(labels[i].Name)
+		if name != labels[i].Name && slices.ContainsFunc(labels, func(l metric.Label) bool { return l.Name == name }) {
+			return false
+		}
+		labels[i].Name = name
+	}
+	return true
 }
 
 // appendLabelled appends the lines of an extent at once.
@@ -164,15 +241,17 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 		}
 		l.Exemplar = ""
 	}
-	convertTime(l, s.Format, to)
 	if x.opts.StripTimestamps {
 		l.Timestamp = ""
+	}
+	if !convertTime(l, s.Format, to) {
+		return false
 	}
 	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
 	if !s.labelled {
 		x.label(l, s.labels)
 	}
-	return true
+	return x.escapeLabels(l.Labels)
 }
 
 // isCreated reports whether a sample says since when something is counted.
@@ -204,24 +283,24 @@ func (x *merged) label(l *line.Line, labels []metric.Label) {
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of
-// the other: milliseconds in the text format, seconds in OpenMetrics.
-func convertTime(l *line.Line, from, to exposition.Format) {
+// the other: milliseconds in the text format, seconds in OpenMetrics. It returns
+// false for a time that the text format has no words for: one such line there costs
+// the samples of all targets.
+func convertTime(l *line.Line, from, to exposition.Format) bool {
 	if l.Timestamp == "" || from == to {
-		return
+		return true
 	}
-	t, ok := new(big.Rat).SetString(l.Timestamp)
-	if !ok {
-		l.Timestamp = ""
-		return
+	t, err := strconv.ParseFloat(l.Timestamp, 64)
+	if err != nil {
+		return false
 	}
-	thousand := big.NewRat(1000, 1)
 	if to == exposition.OpenMetrics {
-		f, _ := t.Quo(t, thousand).Float64()
-		l.Timestamp = strconv.FormatFloat(f, 'f', -1, 64)
-		return
+		l.Timestamp = strconv.FormatFloat(t/1000, 'f', -1, 64)
+		return true
 	}
-	f, _ := t.Mul(t, thousand).Float64()
-	l.Timestamp = strconv.FormatInt(int64(f), 10)
+	t = math.Round(t * 1000)
+	l.Timestamp = strconv.FormatInt(int64(t), 10)
+	return t >= 0 && t < math.MaxInt64
 }
 
 // textOf returns labels as they stand between braces.

@@ -30,6 +30,8 @@ type Exposition struct {
 	// Duplicates is how many samples are in no extent because a sample before
 	// had the same name and labels.
 	Duplicates int
+	// Invalid is how many lines were left out because they are not valid.
+	Invalid int
 
 	scratch
 }
@@ -111,6 +113,9 @@ type Options struct {
 	// the metric name is a label, one without a value is none. Only the number
 	// of buckets is not brought below its limit by a lower resolution.
 	SampleLimit, LabelLimit, LabelNameLengthLimit, LabelValueLengthLimit, NativeHistogramBucketLimit int
+	// InvalidLines is how many lines that are not valid are left out, where a
+	// further one ends the scan. There are no lines in protobuf.
+	InvalidLines int
 	// Memory is what the last scan of the same target has left, or nil. It is
 	// changed by the scan.
 	Memory *Memory

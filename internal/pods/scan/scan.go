@@ -46,6 +46,29 @@ func (x *Exposition) Scan(body []byte, opts Options) error {
 	return nil
 }
 
+// What is kept for the next scan is as much as usual bodies need.
+const (
+	maxKeptFamilies = 1 << 12
+	maxKeptExtents  = 1 << 13
+)
+
+// Rest lets go of the body, and of memory that only an unusual one needs. What
+// was found is gone; x is ready for the next scan.
+func (x *Exposition) Rest() {
+	x.Body = nil
+	clear(x.Families)
+	clear(x.table.aliases)
+	clear(x.series.labels[:cap(x.series.labels)])
+	x.series.name = nil
+	x.Families, x.Extents = x.Families[:0], x.Extents[:0]
+	if cap(x.Families) > maxKeptFamilies {
+		x.Families, x.table = nil, families{}
+	}
+	if cap(x.Extents)+cap(x.spare) > 2*maxKeptExtents {
+		x.Extents, x.spare = nil, nil
+	}
+}
+
 func (x *Exposition) scan() error {
 	switch {
 	case uint64(len(x.Body)) >= math.MaxUint32:
@@ -59,7 +82,7 @@ func (x *Exposition) scan() error {
 
 func (x *Exposition) reset(body []byte, opts Options) {
 	x.Body, x.Families, x.Extents = body, x.Families[:0], x.Extents[:0]
-	x.Samples, x.Duplicates = 0, 0
+	x.Samples, x.Duplicates, x.Invalid = 0, 0, 0
 	x.opts, x.at, x.open, x.ended = opts, 0, false, false
 	x.maxSamples, x.maxValue, x.maxFamilies = math.MaxInt, math.MaxInt, math.MaxInt
 	if opts.FamilyLimit > 0 {
@@ -85,6 +108,10 @@ func (x *Exposition) checkFamilies() error {
 	return nil
 }
 
+// maxExtents bounds how often families can change: each time costs more memory
+// than a short line.
+const maxExtents = 1 << 18
+
 // add adds samples of a family that stand at body[start:end].
 func (x *Exposition) add(family int32, start, end, samples int, flags Flags) error {
 	if x.Samples += samples; x.Samples > x.maxSamples {
@@ -98,7 +125,9 @@ func (x *Exposition) add(family int32, start, end, samples int, flags Flags) err
 			return nil
 		}
 	}
-	x.open = true
+	if x.open = true; len(x.Extents) == maxExtents {
+		return syntax("the families change too often: sort the samples by family")
+	}
 	x.Extents = append(x.Extents, Extent{
 		Family: family, Samples: int32(samples), Start: uint32(start), End: uint32(end), Flags: flags,
 	})

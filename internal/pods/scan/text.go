@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"errors"
 	"hash/maphash"
 
 	"github.com/kubevitals/kubevitals/operator/exposition"
@@ -29,7 +30,9 @@ func (x *Exposition) scanText() error {
 			}
 		}
 		if err != nil {
-			return err
+			if next = x.dropLine(i, err); next == 0 {
+				return err
+			}
 		}
 		i = next
 	}
@@ -38,6 +41,21 @@ func (x *Exposition) scanText() error {
 		return syntax("no # EOF at the end")
 	}
 	return nil
+}
+
+// dropLine leaves out a line that is not valid, and returns where the next one
+// starts; 0 if it must not be left out. What stands behind an "# EOF" is no line.
+func (x *Exposition) dropLine(i int, err error) (next int) {
+	var bad *SyntaxError
+	if x.Invalid == x.opts.InvalidLines || x.at != i || !errors.As(err, &bad) {
+		return 0
+	}
+	x.Invalid++
+	x.open = false
+	if n := bytes.IndexByte(x.Body[i:], '\n'); n >= 0 {
+		return i + n + 1
+	}
+	return len(x.Body)
 }
 
 // fastLine reads a sample of a known shape, and returns where the next line
