@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -161,6 +162,40 @@ func TestPodsDeadline(t *testing.T) {
 	left, err := strconv.ParseFloat(good.Header().Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err != nil || left <= 0 || left > 1 {
 		t.Errorf("the pod was told that it has %v s: %v", left, err)
+	}
+}
+
+// TestPodsSlowClient tests that a scraper that does not read what it has asked for
+// keeps nobody else from a whole scrape.
+func TestPodsSlowClient(t *testing.T) {
+	const space, count = "pods-slow-client", 10
+	var pods []pod
+	for i := range count {
+		pods = append(pods, pod{name: fmt.Sprintf("p%d", i), server: podtest.Start(t, podtest.Answer{ContentType: podtest.Text, Body: podtest.Standard(podtest.Text)})})
+	}
+	createPods(t, space, pods...)
+	p := podProxy(t, space)
+	for range 3 {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := stored(t, p, promtest.Text)
+	for pod, up := range ups(got) {
+		if up != 1 {
+			t.Errorf("%s is not up", pod)
+		}
+	}
+	if len(ups(got)) != count || len(got) < 9900*count {
+		t.Errorf("Prometheus has %d series of %d pods", len(got), len(ups(got)))
 	}
 }
 
