@@ -1,12 +1,16 @@
 package pods
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
+	"github.com/kubevitals/kubevitals/internal/pods/line"
 	"github.com/kubevitals/kubevitals/internal/pods/merge"
+	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
@@ -19,11 +23,7 @@ func (p *Pods) aggregated(format exposition.Format, results []*result) (out []ex
 	p.aggregating.Lock()
 	defer p.aggregating.Unlock()
 	p.opts.Aggregate.Begin(p.known())
-	for _, r := range results {
-		if r.err == nil && r.body != nil {
-			p.combine(r)
-		}
-	}
+	p.combine(results)
 	for _, f := range p.opts.Aggregate.Families() {
 		out = append(out, rendered(format, f))
 	}
@@ -51,28 +51,98 @@ func (p *Pods) combines(name string) bool {
 	return p.opts.Aggregate.Matches(name) && (p.opts.Filter == nil || p.opts.Filter.Keeps(name))
 }
 
-// combine hands the samples of a target that are to be combined to those of the
-// others.
-func (p *Pods) combine(r *result) {
+// contribution is what one target has of one family that is combined.
+type contribution struct {
+	from   aggregate.Target
+	target *target.Target
+	desc   metric.Desc
+	format exposition.Format
+	lines  [][]byte
+	shape  string
+}
+
+// contributions returns what a target has of the families that are combined.
+func (p *Pods) contributions(r *result) (out []contribution) {
 	x := r.body
-	pieces := make(map[int32][][]byte)
-	var order []int32
+	at := make(map[int32]int)
 	for _, e := range x.Extents {
-		if !p.combines(string(x.Families[e.Family].Name)) {
+		f := &x.Families[e.Family]
+		if !p.combines(string(f.Name)) {
 			continue
 		}
-		if pieces[e.Family] == nil {
-			order = append(order, e.Family)
+		i, known := at[e.Family]
+		if !known {
+			i = len(out)
+			at[e.Family] = i
+			out = append(out, contribution{
+				from:   aggregate.Target{ID: r.target.ID, Labels: r.target.Labels, Joined: r.labelled},
+				target: r.target, format: x.Format,
+				desc: metric.Desc{Name: string(f.Name), Type: f.Type, Help: merge.Help(f.Help, x.Format)},
+			})
 		}
-		pieces[e.Family] = append(pieces[e.Family], x.Body[e.Start:e.End])
+		out[i].lines = append(out[i].lines, x.Body[e.Start:e.End])
 	}
-	from := aggregate.Target{ID: r.target.ID, Labels: r.target.Labels, Joined: r.labelled}
-	for _, i := range order {
-		f := &x.Families[i]
-		desc := metric.Desc{Name: string(f.Name), Type: f.Type, Help: merge.Help(f.Help, x.Format)}
-		if err := p.opts.Aggregate.Add(from, desc, x.Format, pieces[i]...); err != nil {
-			p.opts.Log.Debug("Samples are not combined", "namespace", r.target.Namespace, "pod", r.target.Pod, "family", desc.Name, "err", err)
+	for i := range out {
+		out[i].shape = out[i].desc.Name + " " + out[i].desc.Type.String() + out[i].bounds()
+	}
+	return out
+}
+
+// bounds returns those of the first histogram.
+func (c *contribution) bounds() string {
+	var bounds strings.Builder
+	if c.desc.Type != metric.Histogram || c.format == exposition.Protobuf {
+		return ""
+	}
+	var l line.Line
+	for text := range line.Samples(c.lines[0]) {
+		if l.Parse(text, c.format) != nil || !strings.HasSuffix(l.Name, "_bucket") {
+			break
 		}
+		i := slices.IndexFunc(l.Labels, func(l metric.Label) bool { return l.Name == "le" })
+		if i < 0 {
+			break
+		}
+		bounds.WriteString(" " + l.Labels[i].Value)
+		if l.Labels[i].Value == "+Inf" {
+			break
+		}
+	}
+	return bounds.String()
+}
+
+// combine adds up the samples of all targets. Of targets that do not agree what a
+// family is, most are right: the first one decides for a family that is new, and
+// it must not be one that lies.
+func (p *Pods) combine(results []*result) {
+	var all []contribution
+	votes := make(map[string]int)
+	for _, r := range results {
+		if r.err == nil && r.body != nil {
+			all = append(all, p.contributions(r)...)
+		}
+	}
+	for i := range all {
+		votes[all[i].shape]++
+	}
+	slices.SortStableFunc(all, func(a, b contribution) int { return votes[b.shape] - votes[a.shape] })
+	for i := range all {
+		c := &all[i]
+		if err := p.opts.Aggregate.Add(c.from, c.desc, c.format, c.lines...); err != nil {
+			p.tellRefused(c, err)
+		}
+	}
+}
+
+// tellRefused logs that samples of a target are not combined with those of the
+// others, once in a while.
+func (p *Pods) tellRefused(c *contribution, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.toldRefused) >= logInterval {
+		p.toldRefused = now
+		p.opts.Log.Warn("Samples are not combined with those of other pods", "namespace", c.target.Namespace, "pod", c.target.Pod,
+			"family", fmt.Sprintf("%.100s", c.desc.Name), "err", err)
 	}
 }
 

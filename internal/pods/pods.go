@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -77,10 +78,11 @@ type Pods struct {
 
 	aggregating sync.Mutex // held while samples are combined
 
-	mu     sync.Mutex
-	states map[string]*state // of targets, by their ids
-	counts counts
-	merged merge.Stats // of the last scrape
+	mu          sync.Mutex
+	states      map[string]*state // of targets, by their ids
+	counts      counts
+	toldRefused time.Time   // when it was logged last that samples are not combined
+	merged      merge.Stats // of the last scrape
 
 	untyped     map[string]bool // families without their type, when it was logged
 	toldUntyped time.Time       // when that was
@@ -133,7 +135,7 @@ func (p *Pods) Gather(ctx context.Context, format exposition.Format) ([]expositi
 	defer p.merging[format].Unlock()
 	out, stats := p.mergers[format].Families(sources, merge.Options{
 		Format: format, Collision: p.opts.Collision, StripTimestamps: p.opts.StripTimestamps,
-		Reserved: Reserved, Keep: p.keeps(),
+		Reserved: Reserved, Keep: p.keeps(), Panicked: p.panicked,
 	})
 	p.keepStats(stats)
 	// Names belong to who comes first: pods are last.
@@ -270,6 +272,11 @@ func (p *Pods) note(results []*result) {
 			delete(p.states, id)
 		}
 	}
+}
+
+// panicked logs a panic while samples were written.
+func (p *Pods) panicked(value any) {
+	p.opts.Log.Error("Writing samples of a target panicked; they are missing", "panic", fmt.Sprintf("%.200v", value), "stack", string(debug.Stack()))
 }
 
 // forgetAfter is how long a target is known that was not scraped.

@@ -211,3 +211,22 @@ func TestRemaining(t *testing.T) {
 	f("NaN", 9*time.Second)
 	f("x", 9*time.Second)
 }
+
+// TestMostAgree: a target that comes first and says that a family is something else
+// than it is for most others decides nothing.
+func TestMostAgree(t *testing.T) {
+	rules, err := aggregate.ParseRules([]string{"*=sum"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h := proxy(t, func(o *Options) { o.Aggregate = aggregate.New(aggregate.Options{Rules: rules}) },
+		answer(plain, "# TYPE x gauge\nx 7\n# TYPE h histogram\nh_bucket{le=\"2\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"),
+		answer(plain, "# TYPE x counter\nx 1\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"),
+		answer(plain, "# TYPE x counter\nx 2\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"))
+	got := withoutHelp(get(t, h, "/metrics").Body.String())
+	for _, want := range []string{"# TYPE x counter\nx 3\n", "h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 2\nh_sum 2\nh_count 2\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
