@@ -9,8 +9,9 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the binary into bin/.
+build: ## Build the binary into bin/, with the names by which it takes the place of others.
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubevitals ./cmd/kubevitals
+	@for name in kube-state-metrics metrics-proxy; do ln -sf kubevitals bin/$$name; done
 
 .PHONY: check
 check: ## Check format, vet, lint and that generated files are current.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/pods/fetch"
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/operator"
 )
 
 // KSMFlag is a row of the table of kube-state-metrics' flags, for tests.
@@ -35,6 +36,11 @@ func (a PodAuth) Find(t *target.Target) *fetch.Auth { return a.find(t) }
 
 // Refresh reads the files again.
 func (a PodAuth) Refresh(ctx context.Context) error { return a.refresh(ctx) }
+
+// Collect says whether the files are in use.
+func (a PodAuth) Collect(ctx context.Context, emit func(operator.Metric)) error {
+	return a.collect(ctx, emit)
+}
 
 // Check warns of files that cannot be used.
 func (a PodAuth) Check(ctx context.Context) error { return a.check(ctx) }

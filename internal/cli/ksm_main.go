@@ -20,11 +20,11 @@ const ksmName = "kube-state-metrics"
 // kube-state-metrics or metrics-k8s-proxy if it is called so, by a link or in an
 // image that takes the place of that tool's.
 func rootOf(program string, streams Streams) *cobra.Command {
-	switch filepath.Base(program) {
+	switch name := filepath.Base(program); name {
 	case ksmName:
 		return ksmRoot(streams)
-	case proxyName:
-		return proxyRoot(streams)
+	case proxyName, proxyLongName:
+		return proxyRoot(name, streams)
 	default:
 		return Root(streams)
 	}

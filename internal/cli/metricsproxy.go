@@ -6,14 +6,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// proxyName is the name of metrics-k8s-proxy's program.
-const proxyName = "metrics-proxy"
+// The names of metrics-k8s-proxy's program: the one that its image has, and that of
+// the project.
+const (
+	proxyName     = "metrics-proxy"
+	proxyLongName = "metrics-k8s-proxy"
+)
 
 // proxyRoot returns the command line of metrics-k8s-proxy, which is configured by
 // the environment alone: the command pods, with the commands that are beside it.
-func proxyRoot(streams Streams) *cobra.Command {
+// name is how the program was called.
+func proxyRoot(name string, streams Streams) *cobra.Command {
 	root := newPodsCommand()
-	root.Use = proxyName
+	root.Use = name
 	root.Short = "Serve the metrics of many pods, in the place of metrics-k8s-proxy"
 	root.Long = fmt.Sprintf(`Serve the metrics of many pods as one exposition. This is Kubevitals, called by the
 name of metrics-k8s-proxy: it needs no flags, and those of "kubevitals pods" are

@@ -39,8 +39,8 @@ are POD_LABEL_SELECTOR, SCRAPE_TIMEOUT, PORT and KUBECONFIG.`,
   # with permissions in two namespaces only
   kubevitals pods --selector 'tier in (web,api),!canary' --namespaces shop,payments
 
-  # in a DaemonSet, the pods of the same node
-  kubevitals pods --selector app=web --node-name '$(NODE_NAME)'`,
+  # the pods of one node; the args of a DaemonSet have --node-name=$(NODE_NAME)
+  kubevitals pods --selector app=web --node-name "$NODE_NAME"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -63,7 +63,7 @@ func (f *podsFlags) settings(own func() (string, error), log *slog.Logger) (s po
 	var errs [4]error
 	s.basics, errs[0] = f.environment()
 	s.chosen, errs[1] = f.choose.read(f.set, own)
-	s.options, errs[2] = f.treat.options(s.timeout)
+	s.options, errs[2] = f.treat.options(s.timeout, f.choose.labelNames())
 	s.client, errs[3] = f.ask.client(hop())
 	if err := errors.Join(errs[:]...); err != nil {
 		return s, err
@@ -117,7 +117,13 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	}
 	p.register(servers)
 	log.Info("Serving", "url", servers.url, "source", p.source)
-	return servers.run(cmd.Context())
+	told := context.AfterFunc(cmd.Context(), func() { log.Info("Stopping: what is being answered is answered first") })
+	defer told()
+	if err := servers.run(cmd.Context()); err != nil {
+		return err
+	}
+	log.Info("Stopped")
+	return nil
 }
 
 // besideBudget is what the process needs besides --budget.

@@ -9,34 +9,19 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubevitals/kubevitals/internal/pods/fetch"
 	"github.com/kubevitals/kubevitals/internal/pods/target"
 	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
-
-// podAuthEntry is an entry of the file of --pod-auth.
-type podAuthEntry struct {
-	Namespaces []string   `yaml:"namespaces"`
-	Selector   string     `yaml:"selector"`
-	TLS        podAuthTLS `yaml:"tls"`
-	TokenFile  string     `yaml:"bearerTokenFile"`
-}
-
-type podAuthTLS struct {
-	CA         string `yaml:"ca"`
-	Cert       string `yaml:"cert"`
-	Key        string `yaml:"key"`
-	ServerName string `yaml:"serverName"`
-	Insecure   bool   `yaml:"insecureSkipVerify"`
-}
 
 // podAuth knows how to prove to pods who asks. What it knows comes from files
 // alone, never from pods. It is safe for concurrent use.
@@ -110,10 +95,23 @@ func (a *podAuth) check(context.Context) error {
 	return nil
 }
 
+// collect says whether the files are in use as they are now.
+func (a *podAuth) collect(_ context.Context, emit func(operator.Metric)) error {
+	up := 1.0
+	if a.failure.Load() != nil {
+		up = 0
+	}
+	emit(operator.Metric{
+		Name: "kubevitals_pods_auth_up", Help: "Whether the files of --pod-auth are in use as they are now, 0 if those from before are.", Type: metric.Gauge, Value: up,
+	})
+	return nil
+}
+
 // register has an Operator look at the files from time to time.
 func (a *podAuth) register(op *operator.Operator) {
 	op.Timer("pod-auth", 10*time.Second, a.refresh)
 	op.Check(operator.Ready, "pod-auth", a.check)
+	op.Collect("pods_auth", a.collect)
 }
 
 // read reads all files. What has not changed keeps its connections.
@@ -122,14 +120,9 @@ func (a *podAuth) read(before *podAuthState) (*podAuthState, error) {
 	if err != nil {
 		return nil, err
 	}
-	var entries []podAuthEntry
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&entries); err != nil {
-		return nil, fmt.Errorf("%s: expected a list of entries with namespaces, selector, tls and bearerTokenFile: %w", a.file, err)
-	}
-	if len(entries) == 0 {
-		return nil, fmt.Errorf("%s: the file has no entries", a.file)
+	entries, err := parsePodAuth(data, filepath.Dir(a.file))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.file, err)
 	}
 	state := &podAuthState{contents: [][]byte{data}}
 	for i, entry := range entries {

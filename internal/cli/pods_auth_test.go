@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/cli"
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/operator"
 )
 
 // certificate returns a CA and its certificate for example.com and 127.0.0.1, in
@@ -80,6 +81,10 @@ func TestPodAuth(t *testing.T) {
 		if err := auth.Check(t.Context()); (err != nil) != wantCheck {
 			t.Errorf("the check says %v", err)
 		}
+		up := -1.0
+		if err := auth.Collect(t.Context(), func(m operator.Metric) { up = m.Value }); err != nil || (up == 0) != wantCheck {
+			t.Errorf("kubevitals_pods_auth_up is %v, %v", up, err)
+		}
 	}
 	if err := auth.Refresh(t.Context()); err != nil || log.String() != "" {
 		t.Errorf("nothing has changed, but: %v\n%s", err, log.String())
@@ -95,6 +100,23 @@ func TestPodAuth(t *testing.T) {
 	refresh("Changed files of --pod-auth are in use", false)
 	if got := auth.Find(of("other", "app", "web", "tier", "a")); got == first || got.TLS == first.TLS {
 		t.Error("the changed CA is not in use")
+	}
+}
+
+// TestPodAuthFolder starts paths in the folder of the file, wherever the process is.
+func TestPodAuthFolder(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "ca.pem", certificate(t))
+	write(t, dir, "token", "secret")
+	file := write(t, dir, "auth.yaml", "- {tls: {ca: ca.pem}, bearerTokenFile: ./token}\n")
+	t.Chdir(t.TempDir())
+	auth, err := cli.NewPodAuth(file, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := auth.Find(&target.Target{})
+	if token, err := found.Token(); token != "secret" || err != nil || found.TLS.RootCAs == nil {
+		t.Errorf("token %q, %v; TLS %+v", token, err, found.TLS)
 	}
 }
 

@@ -118,7 +118,7 @@ func ownNamespace(file string) (string, error) {
 // selectors checks what else pods must have.
 func (f *chooseFlags) selectors(set *pflag.FlagSet) error {
 	for _, name := range []string{"namespace-selector", "field-selector"} {
-		if set.Changed(name) && set.Lookup(name).Value.String() == "" {
+		if set.Changed(name) && strings.TrimSpace(set.Lookup(name).Value.String()) == "" {
 			return fmt.Errorf("--%s is set to nothing: leave it out to select all", name)
 		}
 	}
@@ -143,7 +143,11 @@ func (f *chooseFlags) network(o *target.Options) error {
 		if err != nil || prefix.Addr().Is4In6() {
 			return fmt.Errorf("--pod-cidr %q: write an address and a length, such as 10.244.0.0/16", text)
 		}
-		o.PodCIDRs = append(o.PodCIDRs, prefix.Masked())
+		if whole := prefix.Masked(); whole != prefix {
+			return fmt.Errorf("--pod-cidr %q: the address goes on behind the network's part: write %s for the network, or %s for this address alone",
+				text, whole, netip.PrefixFrom(prefix.Addr(), prefix.Addr().BitLen()))
+		}
+		o.PodCIDRs = append(o.PodCIDRs, prefix)
 	}
 	for _, port := range f.reservedPorts {
 		if port < 1 || port > 65535 {
@@ -156,9 +160,26 @@ func (f *chooseFlags) network(o *target.Options) error {
 
 // labelled reads which labels targets have.
 func (f *chooseFlags) labelled(o *target.Options) error {
-	for flag, name := range map[string]string{"pod-name-label": f.podLabel, "namespace-label": f.namespaceLabel} {
-		if name == "" {
-			return fmt.Errorf("--%s is set to nothing: targets need it to be told apart", flag)
+	flags := make(map[string]string) // by what they call a label
+	add := func(flag string, l target.LabelSource) error {
+		if err := l.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+		if other, twice := flags[l.Name]; twice {
+			return fmt.Errorf("%s: the label %q is that of %s already: call one of them otherwise", flag, l.Name, other)
+		}
+		flags[l.Name] = flag
+		return nil
+	}
+	for _, own := range []struct {
+		flag string
+		target.LabelSource
+	}{{"--pod-name-label", target.LabelSource{Name: f.podLabel, From: "pod"}}, {"--namespace-label", target.LabelSource{Name: f.namespaceLabel, From: "namespace"}}} {
+		if own.Name == "" {
+			return fmt.Errorf("%s is set to nothing: targets need it to be told apart", own.flag)
+		}
+		if err := add(own.flag, own.LabelSource); err != nil {
+			return err
 		}
 	}
 	for _, text := range f.labels {
@@ -166,9 +187,22 @@ func (f *chooseFlags) labelled(o *target.Options) error {
 		if err != nil {
 			return fmt.Errorf("--target-label: %w", err)
 		}
+		if err := add("--target-label "+text, source); err != nil {
+			return err
+		}
 		o.Labels = append(o.Labels, source)
 	}
 	return nil
+}
+
+// labelNames returns the names of the labels that targets can have.
+func (f *chooseFlags) labelNames() []string {
+	names := []string{f.podLabel, f.namespaceLabel, "container", "port", "path"}
+	for _, text := range f.labels {
+		name, _, _ := strings.Cut(text, "=")
+		names = append(names, name)
+	}
+	return names
 }
 
 var shardText = regexp.MustCompile(`^(auto|\d{1,5})/(\d{1,5})$`)
@@ -196,6 +230,9 @@ func (f *chooseFlags) share() (s target.Shard, err error) {
 	}
 	s.Index, _ = strconv.Atoi(index)
 	s.Count, _ = strconv.Atoi(m[2])
+	if s.Count > target.MaxShards {
+		return s, fmt.Errorf("--shard %s: there can be at most %d shares", f.shard, target.MaxShards)
+	}
 	if s.Index >= s.Count {
 		return s, fmt.Errorf("--shard %s: index %d is none of %d, which count from 0", f.shard, s.Index, s.Count)
 	}

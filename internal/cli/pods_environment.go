@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -50,15 +51,21 @@ func (f *podsFlags) podSelector() (labels.Selector, error) {
 	switch {
 	case name == "":
 		return nil, fmt.Errorf("there is no label selector: say which pods to scrape, by --selector or the environment variable %s, such as app=web", envSelector)
-	case text == "":
-		return nil, errors.New("--selector is set to nothing: give labels, such as app=web, or, for all pods with the annotation prometheus.io/scrape, a label that none has: '!not-scraped'")
+	case strings.TrimSpace(text) == "":
+		return nil, fmt.Errorf("%s is set to nothing: %s", name, selectorHint)
 	}
 	selector, err := labels.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w; write it as for kubectl get -l, such as app=web,tier in (a,b)", name, text, err)
 	}
+	if selector.Empty() {
+		return nil, fmt.Errorf("%s %q selects all pods: %s", name, text, selectorHint)
+	}
 	return selector, nil
 }
+
+// selectorHint says what to write as a selector that has to be there.
+const selectorHint = "give labels, such as app=web, or, for all pods with the annotation prometheus.io/scrape, a label that none has: '!not-scraped'"
 
 func (f *podsFlags) scrapeTimeout() (time.Duration, error) {
 	name, text := f.given("timeout", envTimeout)

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubevitals/kubevitals/internal/pods/target"
 )
 
 // podsFlags are the flags of the command pods, and where it looks for what no
@@ -97,7 +99,7 @@ func (f *chooseFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.ownNamespace, "own-namespace", false, "scrape pods of the namespace only that this runs in, or of --namespaces as well")
 	flags.StringVar(&f.namespaceSelector, "namespace-selector", "", "scrape pods of namespaces with these labels only")
 	flags.StringVar(&f.fieldSelector, "field-selector", "", "scrape pods with these fields only, such as spec.serviceAccountName=web")
-	flags.StringVar(&f.node, "node-name", "", "scrape pods of this node only, for a DaemonSet: --node-name=$(NODE_NAME)")
+	flags.StringVar(&f.node, "node-name", "", "scrape pods of this node only, for a DaemonSet, in whose args it is --node-name=$(NODE_NAME)")
 	flags.StringArrayVar(&f.cidrs, "pod-cidr", nil, "ask addresses in this network only, such as 10.244.0.0/16 (repeatable; default all that are not loopback, link-local or multicast)")
 	flags.StringVar(&f.shard, "shard", "", "scrape one of several equal shares of the pods: INDEX/COUNT, from 0, or auto/COUNT for the ordinal of a StatefulSet's pod")
 	flags.StringVar(&f.ipFamily, "ip-family", "", "address to ask of pods that have both: ipv4 or ipv6 (default the pod's first)")
@@ -107,7 +109,7 @@ func (f *chooseFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.readyOnly, "ready-only", false, "scrape pods that are ready only")
 	flags.StringVar(&f.terminating, "terminating", "grace", "pods that are being deleted: grace scrapes them until their grace period is over, scrape as long as they run, drop not at all")
 	flags.DurationVar(&f.stale, "stale-after", 5*time.Minute, "not to be ready when nothing was heard of the API server for this long; the pods that are known are scraped all the same")
-	flags.StringArrayVar(&f.labels, "target-label", nil, "further label of all samples, NAME=SOURCE: node, container, port, port_name, path, pod_ip, pod_uid, owner_kind, owner_name, label:KEY, annotation:KEY or =TEXT (repeatable)")
+	flags.StringArrayVar(&f.labels, "target-label", nil, "further label of all samples, NAME=SOURCE: "+target.Sources()+" (repeatable)")
 	flags.StringVar(&f.podLabel, "pod-name-label", "k8s_pod_name", "name of the label with the pod's name")
 	flags.StringVar(&f.namespaceLabel, "namespace-label", "k8s_namespace", "name of the label with the pod's namespace")
 	flags.IntVar(&f.limit, "target-limit", 0, "most targets to scrape, those of the oldest pods (default 0: no limit)")

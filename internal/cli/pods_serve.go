@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubevitals/kubevitals/internal/pods"
 	"github.com/kubevitals/kubevitals/internal/web"
@@ -86,7 +87,9 @@ func shown(s *pods.Status) web.Target {
 			out.Labels = append(out.Labels, l.Name, l.Value)
 		}
 	}
-	if t.Problem == "" {
+	if t.Problem != "" { // it was not asked, so that nothing took any time
+		out.Scraped, out.Duration, out.Samples, out.Bytes = time.Time{}, 0, 0, 0
+	} else {
 		out.Link = "/pods/" + url.PathEscape(t.Namespace) + "/" + url.PathEscape(t.Pod) + "/" + strconv.Itoa(int(t.Port)) + "?path=" + url.QueryEscape(t.Path)
 	}
 	return out

@@ -59,6 +59,9 @@ func TestPods(t *testing.T) {
 	f("/sd", 200, `"k8s_pod_name":"good"`)
 	f("/targets", 200, `<td class="error-text">down: parse<br>`)
 	f("/targets?state=up", 200, `<td>good</td>`)
+	if _, down := s.get(t, "/targets?state=down"); strings.Count(down, `data-name="took"`) != 1 || strings.Count(down, ">never<") != 1 {
+		t.Errorf("a target that is never asked has taken time:\n%s", down)
+	}
 	f("/", 200, "with the labels app=web")
 	f("/pods/shop/none/80", 404, "no such target")
 	_, page := s.get(t, "/targets")
@@ -69,6 +72,11 @@ func TestPods(t *testing.T) {
 	f(strings.ReplaceAll(link[1], "&amp;", "&"), 200, "\nrequests_total{code=\"200\"} 3\n")
 	if code := s.stop(t); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0\n%s", code, s.output)
+	}
+	for _, want := range []string{`msg="Stopping: `, "msg=Stopped\n"} {
+		if log := s.output.String(); strings.Count(log, want) != 1 {
+			t.Errorf("no %q in the log:\n%s", want, log)
+		}
 	}
 }
 
@@ -104,6 +112,9 @@ func TestPodsNotAllowed(t *testing.T) {
 		code, body := s.get(t, "/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "must allow list and watch of pods")
 	})
+	if log := s.output.String(); !strings.Contains(log, "Listing failed; nothing is known yet") || strings.Contains(log, "Watching failed") {
+		t.Errorf("the log says\n%s", log)
+	}
 	if code, body := s.get(t, "/sd"); code != http.StatusServiceUnavailable || !strings.Contains(body, "403") {
 		t.Errorf("/sd: %d\n%s", code, body)
 	}

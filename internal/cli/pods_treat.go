@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kubevitals/kubevitals/internal/pods"
 	"github.com/kubevitals/kubevitals/internal/pods/aggregate"
@@ -25,8 +28,8 @@ func (f *askFlags) client(hop string) (*fetch.Client, error) {
 	if f.body > most || f.wire > most {
 		return nil, fmt.Errorf("--body-size-limit %s, --wire-size-limit %s: expected less than 2Gi", &f.body, &f.wire)
 	}
-	if least := 2 * (f.body + f.wire); f.budget < least {
-		return nil, fmt.Errorf("--budget %s: expected at least %s, which is twice --body-size-limit and --wire-size-limit together: give more, or lower those", &f.budget, &least)
+	if least := 3*f.body + f.wire; f.budget < least { // what fetch.New wants
+		return nil, fmt.Errorf("--budget %s: expected at least %s, which is three times --body-size-limit %s and --wire-size-limit %s: give more, or lower those", &f.budget, &least, &f.body, &f.wire)
 	}
 	return fetch.New(fetch.Options{
 		BodyLimit: int64(f.body), WireLimit: int64(f.wire), Budget: int64(f.budget), Concurrency: f.concurrency,
@@ -50,8 +53,9 @@ func (f *askFlags) warn(root string, log *slog.Logger) {
 		"limit", of.String(), "budget", f.budget.String(), "hint", "raise the limit, or lower --budget")
 }
 
-// options returns what becomes of the answers, as the flags say.
-func (f *treatFlags) options(timeout time.Duration) (o pods.Options, err error) {
+// options returns what becomes of the answers, as the flags say. labels are the names
+// of those that targets can have.
+func (f *treatFlags) options(timeout time.Duration, labels []string) (o pods.Options, err error) {
 	o = pods.Options{
 		Timeout: timeout, Fallback: f.fallback, StripTimestamps: !f.timestamps,
 		DropInvalidLines: f.invalid == "drop", Reports: f.reports,
@@ -69,7 +73,7 @@ func (f *treatFlags) options(timeout time.Duration) (o pods.Options, err error) 
 	if len(f.allow)+len(f.deny) > 0 {
 		o.Filter = &relabel.Filter{Allow: f.allow, Deny: f.deny}
 	}
-	err = errors.Join(f.words(), f.limits(), f.rules(&o), f.combined(&o))
+	err = errors.Join(f.words(), f.limits(), f.filters(), f.rules(&o), f.combined(&o, labels))
 	return o, err
 }
 
@@ -94,10 +98,33 @@ func (f *treatFlags) limits() error {
 			return fmt.Errorf("--%s %d: expected a number, or 0 for no limit", limit.flag, limit.value)
 		}
 	}
-	for flag, globs := range map[string][]string{"allow": f.allow, "deny": f.deny} {
-		if slices.Contains(globs, "") {
-			return fmt.Errorf("--%s: one of the families has no name", flag)
-		}
+	return nil
+}
+
+// filters checks the patterns of families to keep and to leave out.
+func (f *treatFlags) filters() error {
+	var errs []error
+	for _, pattern := range f.allow {
+		errs = append(errs, checkPattern("allow", pattern))
+	}
+	for _, pattern := range f.deny {
+		errs = append(errs, checkPattern("deny", pattern))
+	}
+	return errors.Join(errs...)
+}
+
+// checkPattern refuses a pattern that is meant otherwise than it works: as a regular
+// expression, or with blanks around it.
+func checkPattern(flag, pattern string) error {
+	if pattern == "" {
+		return fmt.Errorf("--%s: one of the families has no name", flag)
+	}
+	odd := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("^$()[]{}|\\+?\"'", r)
+	}
+	if i := strings.IndexFunc(pattern, odd); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(pattern[i:])
+		return fmt.Errorf("--%s %.100q: no family has %q in its name: a star stands for any characters, and nothing else is special, as this is no regular expression", flag, pattern, r)
 	}
 	return nil
 }
@@ -122,8 +149,8 @@ func (f *treatFlags) rules(o *pods.Options) error {
 	return nil
 }
 
-// combined reads what is aggregated.
-func (f *treatFlags) combined(o *pods.Options) error {
+// combined reads what is aggregated. labels are those that targets can have.
+func (f *treatFlags) combined(o *pods.Options, labels []string) error {
 	if len(f.aggregate) == 0 {
 		if len(f.aggregateKeep) > 0 {
 			return errors.New("--aggregate-by goes with --aggregate: say which families to combine")
@@ -134,11 +161,39 @@ func (f *treatFlags) combined(o *pods.Options) error {
 	if err != nil {
 		return fmt.Errorf("--aggregate: %w", err)
 	}
+	if err := checkAggregates(rules); err != nil {
+		return err
+	}
 	for _, name := range f.aggregateKeep {
 		if !metric.IsLabelName(name) {
 			return fmt.Errorf("--aggregate-by %q: this is no name of a label", name)
 		}
+		if !slices.Contains(labels, name) {
+			return fmt.Errorf("--aggregate-by %q: no target has this label: they can have %s, and what --target-label adds; labels of samples stay in any case", name, strings.Join(labels, ", "))
+		}
 	}
 	o.Aggregate = aggregate.New(aggregate.Options{Rules: rules, Keep: f.aggregateKeep})
+	return nil
+}
+
+// checkAggregates refuses rules that would have no effect.
+func checkAggregates(rules []aggregate.Rule) error {
+	ops := make(map[string]aggregate.Op)
+	for _, r := range rules {
+		if err := checkPattern("aggregate", r.Family); err != nil {
+			return err
+		}
+		if op, twice := ops[r.Family]; twice {
+			return fmt.Errorf("--aggregate: there are two rules for %s, %s and %s: the first would count, leave one out", r.Family, op, r.Op)
+		}
+		ops[r.Family] = r.Op
+		name, _, star := strings.Cut(r.Family, "*")
+		for found := true; found; {
+			if pods.Reserved(name) && (!star || name != "up") {
+				return fmt.Errorf("--aggregate %s=%s: families called up, scrape_* and kubevitals_* are about the targets themselves, and are not combined", r.Family, r.Op)
+			}
+			name, found = strings.CutPrefix(name, "exported_")
+		}
+	}
 	return nil
 }

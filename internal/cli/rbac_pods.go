@@ -17,6 +17,7 @@ import (
 type rbacPodsFlags struct {
 	pods            *podsFlags
 	name, namespace string
+	account         string
 }
 
 func newRBACPods() *cobra.Command {
@@ -34,7 +35,10 @@ are not listed. No cluster is asked.`,
   kubevitals rbac pods --auth=kubernetes | kubectl apply -f -
 
   # pods of two namespaces: a Role in each, and no ClusterRole
-  kubevitals rbac pods --namespaces shop,payments`,
+  kubevitals rbac pods --namespaces shop,payments
+
+  # permissions for an account that exists, such as that of a Juju charm
+  kubevitals rbac pods --namespaces my-model --namespace my-model --service-account my-app --name my-app-metrics-proxy`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -43,6 +47,7 @@ are not listed. No cluster is asked.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "kubevitals-pods", "name of the ServiceAccount, the roles and their bindings")
 	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount, which is that of --own-namespace")
+	flags.StringVar(&f.account, "service-account", "", "give the permissions to this account of --namespace, which exists, and print none (default a new one called --name)")
 	return cmd
 }
 
@@ -52,6 +57,9 @@ var rbacPodsListed = []string{"auth", "auth-kubeconfig", "namespaces", "namespac
 func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	if err := checkAccount(f.name, f.namespace); err != nil {
 		return err
+	}
+	if wrong := validation.IsDNS1123Subdomain(f.account); cmd.Flags().Changed("service-account") && len(wrong) > 0 {
+		return fmt.Errorf("--service-account %q: %s", f.account, wrong[0])
 	}
 	p := f.pods
 	secure := &p.serve.secure
@@ -80,7 +88,7 @@ func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	case secure.auth == "kubernetes":
 		about = append(about, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
 	}
-	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: about, Permissions: permissions}
+	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, Account: f.account, About: about, Permissions: permissions}
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err
 }

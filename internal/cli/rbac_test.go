@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
@@ -176,4 +177,49 @@ func flatten(rules []rbacv1.PolicyRule) (out []string) {
 		}
 	}
 	return out
+}
+
+// TestPodsManifest compares the account of deploy/pods.yaml and its permissions,
+// with their names, with what is printed: applying both must leave the Deployment
+// with its permissions.
+func TestPodsManifest(t *testing.T) {
+	type object struct {
+		Kind     string
+		Metadata struct{ Name, Namespace string }
+		RoleRef  rbacv1.RoleRef
+		Subjects []rbacv1.Subject
+		Rules    []rbacv1.PolicyRule
+		Spec     struct {
+			Template struct {
+				Spec struct{ ServiceAccountName string }
+			}
+		}
+	}
+	read := func(text string) map[string]object {
+		out := make(map[string]object)
+		for document := range strings.SplitSeq(text, "\n---\n") {
+			var o object
+			if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+				t.Fatal(err)
+			}
+			out[o.Kind] = o
+		}
+		return out
+	}
+	data, err := os.ReadFile(filepath.Join("..", "..", "deploy", "pods.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := read(string(data))
+	printed := read(run(t, nil, "rbac", "pods").ok(t))
+	for kind, want := range printed {
+		if diff := cmp.Diff(want, have[kind]); diff != "" {
+			t.Errorf("%s (-printed +deploy/pods.yaml):\n%s", kind, diff)
+		}
+	}
+	account, deployment := printed["ServiceAccount"].Metadata, have["Deployment"]
+	if len(printed) != 3 || deployment.Metadata.Namespace != account.Namespace || deployment.Spec.Template.Spec.ServiceAccountName != account.Name ||
+		have["Namespace"].Metadata.Name != account.Namespace || have["Service"].Metadata.Namespace != account.Namespace {
+		t.Errorf("the Deployment does not run with the account %s/%s", account.Namespace, account.Name)
+	}
 }

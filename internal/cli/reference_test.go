@@ -58,12 +58,14 @@ func TestMetricReference(t *testing.T) {
 		}
 	}
 	b.WriteString("\n## About Kubevitals itself\n\nBesides these, `go_*` and `process_*` as of any Go program.\n\n| family | type | labels | meaning |\n|---|---|---|---|\n")
-	for _, line := range selfMetrics(t) {
+	about, self, others := podMetrics(t)
+	rows := slices.Concat(selfMetrics(t), others)
+	slices.SortStableFunc(rows, func(a, b string) int { return strings.Compare(familyOf(a), familyOf(b)) })
+	for _, line := range slices.CompactFunc(rows, func(a, b string) bool { return familyOf(a) == familyOf(b) }) {
 		b.WriteString(line)
 	}
 	b.WriteString("\n## About each target of `kubevitals pods`\n\nEach has the labels of the target, `k8s_pod_name` and `k8s_namespace` among them.\n\n" +
 		"| family | type | labels | meaning |\n|---|---|---|---|\n")
-	about, self := podMetrics(t)
 	for _, line := range about {
 		b.WriteString(line)
 	}
@@ -74,14 +76,21 @@ func TestMetricReference(t *testing.T) {
 	compareGolden(t, filepath.Join("..", "..", "docs", "reference", "metrics.md"), b.String())
 }
 
+// familyOf returns the family that a table row is about.
+func familyOf(row string) string {
+	return strings.Split(row, "`")[1]
+}
+
 // podMetrics returns a table row for each family that the command pods has about
-// targets, and about scraping them.
-func podMetrics(t *testing.T) (about, self []string) {
+// targets, about scraping them, and about itself otherwise.
+func podMetrics(t *testing.T) (about, self, others []string) {
 	t.Helper()
 	a := newPodsAPI(t)
 	a.add(t, "shop", "good", says("a 1\n"))
 	a.add(t, "shop", "bad", says("<"))
-	s := servePods(t, a)
+	dir := t.TempDir()
+	auth := write(t, dir, "auth.yaml", "- {bearerTokenFile: "+write(t, dir, "token", "secret")+"}\n")
+	s := servePods(t, a, "--pod-auth", auth, "--aggregate", "a=max")
 	_, _ = s.get(t, "/metrics")
 	_, body := s.get(t, "/metrics")
 	labels := labelsByFamily(t, body)
@@ -95,9 +104,11 @@ func podMetrics(t *testing.T) (about, self []string) {
 			about = append(about, line)
 		case strings.HasPrefix(m[1], "kubevitals_pods_"):
 			self = append(self, line)
+		case strings.HasPrefix(m[1], "kubevitals_"):
+			others = append(others, line)
 		}
 	}
-	return about, self
+	return about, self, others
 }
 
 var sampleName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*`)
@@ -167,6 +178,7 @@ func selfMetrics(t *testing.T) []string {
 		row("kubevitals_state_api_requests_total", "counter", "`code`, `verb`", "Requests to the API server, by what they do and their status code."),
 		row("kubevitals_state_kind_error_info", "gauge", "`group`, `kind`, `reason`, `version`", "Why the kind is not up."),
 		row("kubevitals_state_rule_errors_total", "counter", "`reason`, `rule`", "What rules asked for and objects could not give, by family and reason."),
+		row("kubevitals_timer_last_success_timestamp_seconds", "gauge", "`timer`", "When the timer's function last returned without an error."),
 	}
 	for _, m := range header.FindAllStringSubmatch(body, -1) {
 		if strings.HasPrefix(m[1], "kubevitals_") || m[1] == "gateway_metrics_up" {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,10 +39,36 @@ func MainAs(program string, args []string, streams Streams) int {
 		case err == nil:
 			return 0
 		case !errors.Is(err, errAppeared):
-			_, _ = fmt.Fprintf(streams.Err, "%s: %v\n", root.Name(), err)
+			_, _ = fmt.Fprintf(streams.Err, "%s: %s\n", root.Name(), plainFlags(err.Error()))
 			return 1
 		}
 	}
+}
+
+var (
+	flagsApart    = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
+	flagsTogether = regexp.MustCompile(`^if any flags in the group \[.*\] are set they must all be set; missing \[(.*)\]$`)
+)
+
+// plainFlags says in plain words what cobra says about flags that exclude or need
+// each other, and anything else as it is.
+func plainFlags(text string) string {
+	list := func(names string) string {
+		out := strings.Fields(names)
+		for i, name := range out {
+			if out[i] = "--" + name; len(name) == 1 {
+				out[i] = "-" + name
+			}
+		}
+		return strings.Join(out, " and ")
+	}
+	if m := flagsApart.FindStringSubmatch(text); m != nil {
+		return list(m[1]) + " exclude each other: give one of them"
+	}
+	if m := flagsTogether.FindStringSubmatch(text); m != nil {
+		return "it needs " + list(m[1]) + " as well"
+	}
+	return text
 }
 
 // Root returns the command line as a tree of commands.
@@ -62,6 +90,7 @@ Serve the metrics of many of its pods as one:
 
   kubevitals pods --selector app=web`,
 	}
+	root.Version = currentVersion()
 	prepare(root, streams)
 	root.AddCommand(newStateCommand(false), newPodsCommand(), newDemo(), newEval(), newExplain(), newLint(), newTest(), newRBAC(), newVersion())
 	return root

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kubevitals/kubevitals/internal/pods/fetch"
@@ -22,12 +22,14 @@ type group struct {
 }
 
 // Discovery serves the targets to Prometheus' http_sd_configs, so that it scrapes
-// each of them through [Pods.Single].
+// each of them through [Pods.Single]. Targets that are not asked are there too, and
+// have up 0 as on /metrics; but for those without a valid port and path, which
+// cannot be named.
 func (p *Pods) Discovery() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		groups := []group{}
 		for _, t := range p.opts.Targets() {
-			if t.Problem != "" {
+			if t.Port == 0 || t.Path == "" {
 				continue
 			}
 			g := group{Targets: []string{r.Host}, Labels: map[string]string{
@@ -51,8 +53,14 @@ func singlePath(t *target.Target) string {
 	return "/pods/" + t.Namespace + "/" + t.Pod + "/" + strconv.Itoa(int(t.Port))
 }
 
+// hostPort returns what is asked, or would be. The pod stands for an address that
+// is none.
 func hostPort(t *target.Target) string {
-	return strings.TrimSuffix(strings.TrimPrefix(t.URL(), t.Scheme+"://"), t.Path)
+	host := t.Pod
+	if t.IP.IsValid() {
+		host = t.IP.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(t.Port)))
 }
 
 // Single serves what one target answers, as it answers it, if that is valid. The
@@ -104,7 +112,7 @@ func (p *Pods) find(namespace, pod, port, path string) (t target.Target, ok bool
 func RefuseLoops(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(fetch.HopHeader) != "" {
-			http.Error(w, "this is a proxy of pods, and a proxy asks for it: exclude it by the label selector", http.StatusLoopDetected)
+			http.Error(w, "this is a proxy of pods, and another proxy asks it: exclude the pod of this proxy by the other's label selector", http.StatusLoopDetected)
 			return
 		}
 		next.ServeHTTP(w, r)

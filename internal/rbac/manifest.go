@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -16,19 +17,24 @@ type Manifest struct {
 	// Name is that of the account, its roles and their bindings; Namespace is the
 	// account's.
 	Name, Namespace string
+	// Account is an account of the namespace that exists; empty for a new one that
+	// is called Name.
+	Account string
 	// About are lines that stand at the top as comments.
 	About []string
 	*Permissions
 }
 
-// WriteTo writes YAML for kubectl apply: the ServiceAccount, and a role with its
-// binding for each place that has permissions.
+// WriteTo writes YAML for kubectl apply: the ServiceAccount, unless it exists, and
+// a role with its binding for each place that has permissions.
 func (m *Manifest) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	for _, line := range m.About {
 		b.WriteString("# " + comment(line) + "\n")
 	}
-	fmt.Fprintf(&b, "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: %s\n  namespace: %s\n", scalar(m.Name), scalar(m.Namespace))
+	if m.Account == "" {
+		fmt.Fprintf(&b, "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: %s\n  namespace: %s\n", scalar(m.Name), scalar(m.Namespace))
+	}
 	for _, place := range m.Places() {
 		m.role(&b, place)
 		m.binding(&b, place)
@@ -79,7 +85,7 @@ func (m *Manifest) binding(b *bytes.Buffer, place string) {
 		kind = "ClusterRole"
 	}
 	fmt.Fprintf(b, "roleRef:\n  apiGroup: %s\n  kind: %s\n  name: %s\n", group, kind, scalar(m.Name))
-	fmt.Fprintf(b, "subjects:\n- kind: ServiceAccount\n  name: %s\n  namespace: %s\n", scalar(m.Name), scalar(m.Namespace))
+	fmt.Fprintf(b, "subjects:\n- kind: ServiceAccount\n  name: %s\n  namespace: %s\n", scalar(cmp.Or(m.Account, m.Name)), scalar(m.Namespace))
 }
 
 var plain = regexp.MustCompile(`^[a-z]([-a-z0-9.]*[a-z0-9])?$`)

@@ -53,8 +53,8 @@ func TestTargets(t *testing.T) {
 	contains(t, body,
 		"<b>all 3</b>", `<a href="/targets?state=down">down 1</a>`, "<h2>a <small>(1 of 2 up)</small></h2>", "<h2>b <small>(0 of 1 up)</small></h2>",
 		`<a href="/pods/a/good/80?path=%2Fmetrics">http://10.0.0.1:80/metrics</a>`, "<small>container app</small> <small>port http</small>",
-		`<td class="good">up</td>`, "3s ago", "12.3 ms", `<td class="number">42</td>`, "2.0 KiB", "2.00 s", "too large",
-		"<td>waiting</td>\n<td>never</td>\n<td class=\"number\"></td>", "down: body_size<br><small>&#34;&gt;&lt;script&gt;", "no &amp; answer",
+		`<td class="good">up</td>`, "3s ago", "12.3 ms", `<td class="number" data-name="samples">42</td>`, "2.0 KiB", "2.00 s", "too large",
+		"<tr>\n<td>waiting</td>\n<td>new</td>\n", "<td data-name=\"last scrape\">never</td>\n<td class=\"number\"></td>", "down: body_size<br><small>&#34;&gt;&lt;script&gt;", "no &amp; answer",
 		`<code>team=&#34;x\ny\&#34;&gt;&lt;script&gt;`,
 	)
 	for _, bad := range []string{"<script", "href=\"javascript:"} {

@@ -27,8 +27,8 @@ const (
 	ReasonHeader = "header"
 	// ReasonRedirect is a status 3xx.
 	ReasonRedirect = "redirect"
-	// ReasonLoop is a status 508: the pod is a proxy like this one, and has been
-	// asked by itself.
+	// ReasonLoop is a status 508: the pod is a proxy like this one, which does not
+	// answer other proxies.
 	ReasonLoop = "loop"
 	// ReasonContentType is HTML or JSON.
 	ReasonContentType = "content_type"

@@ -75,7 +75,7 @@ func (x *exchange) gotConn(httptrace.GotConnInfo) {
 func (x *exchange) refuse(resp *http.Response) (string, error) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusLoopDetected:
-		return ReasonLoop, errors.New("the pod is a proxy that this scrape has come through already")
+		return ReasonLoop, errors.New("status 508: the pod is a proxy of pods itself, and does not answer other proxies: exclude it by the label selector")
 	case code >= 300 && code < 400:
 		return ReasonRedirect, fmt.Errorf("status %d: redirects are not followed", code)
 	case code != http.StatusOK:

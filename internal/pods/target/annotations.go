@@ -31,6 +31,7 @@ func (o *Options) endpoints(pod *corev1.Pod) []endpoint {
 	entries := strings.SplitN(list, ",", o.maxPorts()+1)
 	out := make([]endpoint, 0, len(entries))
 	for i, entry := range entries {
+		entry = strings.TrimSpace(entry)
 		if i == o.maxPorts() {
 			out = append(out, endpoint{text: surplus, problem: TargetLimit, detail: fmt.Sprintf(
 				"annotation %s has %d entries; those beyond the first %d are not scraped", AnnotationPort, 1+strings.Count(list, ","), i)})
@@ -63,7 +64,7 @@ func (o *Options) endpoint(pod *corev1.Pod, entry string) (endpoint, error) {
 	}
 	e.path, err = ParsePath(path)
 	if err == nil && o.PathAllow != nil && !o.PathAllow.MatchString(e.path) {
-		err = fmt.Errorf("path %s is not on the operator's list", quote(path))
+		err = fmt.Errorf("path %s does not match --path-allow", quote(path))
 	}
 	switch {
 	case err == nil:
@@ -147,7 +148,10 @@ type wishes struct {
 func wishesOf(pod *corev1.Pod) (w wishes, err error) {
 	var errs []error
 	w.scheme = annotation(pod, AnnotationScheme, DefaultScheme)
-	if w.scheme != "http" && w.scheme != "https" {
+	switch scheme := strings.ToLower(w.scheme); scheme {
+	case "http", "https":
+		w.scheme = scheme
+	default:
 		errs = append(errs, fmt.Errorf("annotation %s: %s is neither http nor https", AnnotationScheme, quote(w.scheme)))
 		w.scheme = DefaultScheme
 	}

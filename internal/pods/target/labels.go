@@ -39,6 +39,9 @@ var sources = []string{
 	containerLabel, portLabel, "port_name", pathLabel, "owner_kind", "owner_name",
 }
 
+// Sources says in a line what [LabelSource.From] can be.
+func Sources() string { return strings.Join(sources, ", ") + ", label:KEY, annotation:KEY or =TEXT" }
+
 // ParseLabelSource reads NAME=SOURCE, such as team=label:app.kubernetes.io/team
 // or, for a fixed text, env==production.
 func ParseLabelSource(s string) (LabelSource, error) {
@@ -68,7 +71,7 @@ func (l LabelSource) Validate() error {
 	case isKey, strings.HasPrefix(l.From, "="), slices.Contains(sources, l.From):
 		return nil
 	}
-	return fmt.Errorf("target label %q: source %q is none of %s, label:KEY, annotation:KEY, =TEXT", l.Name, l.From, strings.Join(sources, ", "))
+	return fmt.Errorf("target label %q: source %q is none of %s", l.Name, l.From, Sources())
 }
 
 // value returns the value of a label for a target that is complete but for its

@@ -126,8 +126,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// maxShards bounds the work per pod.
-const maxShards = 10_000
+// MaxShards is how many shards there can be. It bounds the work per pod.
+const MaxShards = 10_000
 
 // Validate reports everything that is wrong with the options.
 func (o *Options) Validate() error {
@@ -145,8 +145,8 @@ func (o *Options) Validate() error {
 	if o.MaxTargets < 0 || o.MaxPortsPerPod < 0 {
 		bad("target limit: %d targets, %d ports per pod: use 0 for the default", o.MaxTargets, o.MaxPortsPerPod)
 	}
-	if s := o.Shard; s.Count < 0 || s.Count > maxShards || s.Index < 0 || s.Index >= max(s.Count, 1) {
-		bad("shard %d of %d: write the index, from 0, and how many there are, at most %d", s.Index, s.Count, maxShards)
+	if s := o.Shard; s.Count < 0 || s.Count > MaxShards || s.Index < 0 || s.Index >= max(s.Count, 1) {
+		bad("shard %d of %d: write the index, from 0, and how many there are, at most %d", s.Index, s.Count, MaxShards)
 	}
 	for _, p := range o.PodCIDRs {
 		if !p.IsValid() || p.Addr().Is4In6() {

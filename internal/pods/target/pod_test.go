@@ -141,14 +141,20 @@ func TestPorts(t *testing.T) {
 	f("8080:/metrics,9090:/stats?x=y:z", "/x", "a http://10.0.0.1:8080/metrics container=app port=8080", "a http://10.0.0.1:9090/stats?x=y:z port=9090")
 	f("http:/b,8080:/a", "", "a http://10.0.0.1:8080/a container=app port=8080 path=/a", "a http://10.0.0.1:8080/b container=app port=8080 path=/b")
 	f("8080,http,8080:/metrics", "", "a http://10.0.0.1:8080/metrics") // one and the same
+	// Blanks around entries.
+	for _, good := range []string{" 8080", "8080 ", "8080\n", "\thttp"} {
+		f(good, "", "a http://10.0.0.1:8080/metrics")
+	}
+	f(" 8080 , metrics", "", "a http://10.0.0.1:8080/metrics container=app port=8080", "a http://10.0.0.1:15090/metrics container=proxy port=15090")
+	f("8080:/a, 8080:/b\n", "", "a http://10.0.0.1:8080/a container=app port=8080 path=/a", "a http://10.0.0.1:8080/b container=app port=8080 path=/b")
+	f("8080, nope ", "", "a bad_annotation port=nope", "a http://10.0.0.1:8080/metrics container=app port=8080")
 	// Bad numbers.
-	for _, bad := range []string{"0", "65536", "99999999999999999999", "080", "+80", "-1", " 80", "80 ", "8 0", "0x50", "8e1", "80.0", "٣", "80\n", "[::1]:80"} {
+	for _, bad := range []string{"0", "65536", "99999999999999999999", "080", "+80", "-1", "8 0", "0x50", "8e1", "80.0", "٣", " ", "[::1]:80"} {
 		f(bad, "", "a bad_annotation")
 	}
 	// A bad entry does not cost the others.
 	f("8080,nope", "", "a bad_annotation port=nope", "a http://10.0.0.1:8080/metrics container=app port=8080")
 	f("8080,", "", "a bad_annotation port=#2", "a http://10.0.0.1:8080/metrics container=app port=8080")
-	f("8080, metrics", "", "a bad_annotation port=#2", "a http://10.0.0.1:8080/metrics container=app port=8080")
 	f(",", "", "a bad_annotation port=#1", "a bad_annotation port=#2")
 	f("nope,nope", "", "a bad_annotation")
 	f("8080:,9:x,9:/x", "", "a bad_annotation port=8080:", "a bad_annotation port=9:x", "a http://10.0.0.1:9/x port=9")
@@ -188,7 +194,7 @@ func TestDetails(t *testing.T) {
 	f(`annotation prometheus.io/path: path "metrics" does not start with a slash`, "prometheus.io/path", "metrics")
 	f(`annotation prometheus.io/path: path has 2001 bytes, more than 1024: "/`+strings.Repeat("x", 79)+`"...`, "prometheus.io/path", "/"+strings.Repeat("x", 2000))
 	f(`annotation prometheus.io/scheme: "ftp" is neither http nor https`, "prometheus.io/scheme", "ftp")
-	f(`annotation prometheus.io/scheme: "HTTPS" is neither http nor https`, "prometheus.io/scheme", "HTTPS")
+	f(`annotation prometheus.io/scheme: "https " is neither http nor https`, "prometheus.io/scheme", "https ")
 	f(`annotation kubevitals.io/format: "json" is not kopf-probe`, "kubevitals.io/format", "json")
 	f(`annotation kubevitals.io/scrape-timeout: "-1s" is no duration such as 5s`, "kubevitals.io/scrape-timeout", "-1s")
 	for _, s := range []string{"0", "-1", "1e3", "x", "99999999999999"} {
@@ -199,6 +205,12 @@ func TestDetails(t *testing.T) {
 	}
 	f(`annotation prometheus.io/scheme: "\x00" is neither http nor https; annotation kubevitals.io/format: "x" is not kopf-probe`,
 		"prometheus.io/scheme", "\x00", "kubevitals.io/format", "x")
+}
+
+func TestScheme(t *testing.T) {
+	for _, scheme := range []string{"https", "HTTPS", "Https"} {
+		expect(t, new(target.Options).Of(pod("a", "prometheus.io/scheme", scheme)), "a https://10.0.0.1:80/metrics")
+	}
 }
 
 func TestPathAllow(t *testing.T) {

@@ -109,7 +109,7 @@ func (f *feed) heard() {
 	f.contact, f.err = time.Now(), nil
 	if f.told {
 		f.told = false
-		f.watcher.log.Info("Watching again", f.place()...)
+		f.watcher.log.Info("The API server answers again", f.place()...)
 	}
 }
 
@@ -119,7 +119,12 @@ func (f *feed) report(err error) {
 		return
 	}
 	f.logged, f.told = time.Now(), true
-	f.watcher.log.Warn("Watching failed; what is known stays", append(f.place(), slog.Any("err", err))...)
+	attrs := append(f.place(), slog.Any("err", err))
+	if f.synced {
+		f.watcher.log.Warn("Watching failed; what is known stays", attrs...)
+	} else {
+		f.watcher.log.Warn("Listing failed; nothing is known yet", attrs...)
+	}
 }
 
 func (f *feed) place() []any {

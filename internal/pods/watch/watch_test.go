@@ -299,7 +299,7 @@ func TestLog(t *testing.T) {
 		a.setDeny(nil)
 		expect(t, w, "")
 		got := log.String()
-		if strings.Count(got, "Watching failed") != 1 || strings.Count(got, "Watching again") != 1 || strings.Count(got, "\n") != 2 {
+		if strings.Count(got, "Listing failed; nothing is known yet") != 1 || strings.Count(got, "The API server answers again") != 1 || strings.Count(got, "\n") != 2 {
 			t.Error(got)
 		}
 		if !strings.Contains(got, `resource=pods namespace="" err="pods is forbidden`) {
