@@ -200,7 +200,7 @@ func TestPodsSlowClient(t *testing.T) {
 }
 
 // TestPodsHanging tests that pods that hang do not cost others their turn, however
-// many they are: from the second scrape on it is known who they are.
+// many they are, once it is known who they are: when each has had a turn.
 func TestPodsHanging(t *testing.T) {
 	const space, count = "pods-hanging", 60
 	pods := []pod{{name: "well", server: podtest.Start(t, podtest.Body("a 1\n"))}} // behind all others by name
@@ -208,10 +208,21 @@ func TestPodsHanging(t *testing.T) {
 		pods = append(pods, pod{name: fmt.Sprintf("hangs-%02d", i), server: podtest.Start(t, podtest.Hang())})
 	}
 	createPods(t, space, pods...)
-	p := podProxy(t, space, "--concurrency", "1", "--timeout", "1s")
-	p.Get(t, "/metrics", nil)
-	if got := ups(stored(t, p, promtest.Text)); got["well"] != 1 || len(got) != count+1 {
-		t.Errorf("up is %v", got)
+	p := podProxy(t, space, "--concurrency", "4", "--timeout", "600ms")
+	program.Poll(t, "all pods to have had a turn", func() error {
+		scrape(t, p)
+		for _, pod := range pods {
+			if pod.server.Requests() == 0 {
+				return fmt.Errorf("%s has had none", pod.name)
+			}
+		}
+		return nil
+	})
+	for range 5 {
+		_, text := p.Get(t, "/metrics", nil)
+		if got := upLines(string(text)); len(got) != count+1 || got[count] != "well 1" {
+			t.Errorf("up is %q", got)
+		}
 	}
 }
 
