@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
@@ -442,6 +441,20 @@ func TestTLS(t *testing.T) {
 			if err := export(named); err == nil {
 				t.Error("a certificate of another name was accepted")
 			}
+			held := config
+			held.CA, held.Cert, held.Key = readFile(t, config.CAFile), readFile(t, config.CertFile), readFile(t, config.KeyFile)
+			held.CAFile, held.CertFile, held.KeyFile = "", "", ""
+			if err := export(held); err != nil {
+				t.Errorf("with certificates in memory: %v", err)
+			}
+			held.CA = readFile(t, theirs.file)
+			if err := export(held); err == nil {
+				t.Error("a receiver of another authority was trusted")
+			}
+			held.SkipVerify = true
+			if err := export(held); err != nil {
+				t.Errorf("without verification: %v", err)
+			}
 			system := config
 			system.CAFile = ""
 			if err := export(system); err == nil {
@@ -452,6 +465,9 @@ func TestTLS(t *testing.T) {
 	for _, c := range []client.Config{
 		{Endpoint: "https://h", CAFile: filepath.Join(dir, "none")},
 		{Endpoint: "https://h", CAFile: key},
+		{Endpoint: "https://h", CA: []byte("none")},
+		{Endpoint: "https://h", Cert: readFile(t, cert)},
+		{Endpoint: "https://h", Cert: readFile(t, cert), Key: readFile(t, ours.file)},
 		{Endpoint: "https://h", CertFile: cert, KeyFile: filepath.Join(dir, "none")},
 		{Endpoint: "h:1", CertFile: cert, KeyFile: filepath.Join(dir, "ours.crt")},
 	} {
@@ -463,9 +479,14 @@ func TestTLS(t *testing.T) {
 
 func copyFile(t testing.TB, from, to string) {
 	t.Helper()
-	p, err := os.ReadFile(from)
+	writeFile(t, to, readFile(t, from))
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	p, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, to, bytes.Clone(p))
+	return p
 }

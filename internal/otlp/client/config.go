@@ -41,6 +41,10 @@ type Config struct {
 	// CertFile and KeyFile are what the client shows of itself. They are read
 	// again when they have changed.
 	CAFile, CertFile, KeyFile string
+	// CA, Cert and Key are the same in PEM, instead of the files.
+	CA, Cert, Key []byte
+	// SkipVerify says that any certificate of the receiver is good.
+	SkipVerify bool
 	// ServerName is the name that the receiver's certificate must be of, if it is
 	// not the host of Endpoint.
 	ServerName string
@@ -67,6 +71,9 @@ func (c Config) Validate() error {
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		return fmt.Errorf("OTLP client certificate: give both the certificate (%q) and its key (%q)", c.CertFile, c.KeyFile)
+	}
+	if (len(c.Cert) == 0) != (len(c.Key) == 0) {
+		return fmt.Errorf("OTLP client certificate: give both the certificate and its key")
 	}
 	for name := range c.Headers {
 		if !isHeaderName(name) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -15,15 +16,29 @@ func (c Config) tlsConfig(host string) (*tls.Config, error) {
 	if c.ServerName != "" {
 		host = c.ServerName
 	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if c.CertFile != "" {
+	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: c.SkipVerify}
+	switch {
+	case len(c.Cert) > 0:
+		pair, err := tls.X509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("OTLP client certificate: %w", err)
+		}
+		out.Certificates = []tls.Certificate{pair}
+	case c.CertFile != "":
 		pair := &keyPair{certFile: c.CertFile, keyFile: c.KeyFile}
 		if _, err := pair.get(); err != nil {
 			return nil, err
 		}
 		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get() }
 	}
-	if c.CAFile != "" {
+	switch {
+	case c.SkipVerify:
+	case len(c.CA) > 0:
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(c.CA) {
+			return nil, errors.New("OTLP certificate authorities: there is no certificate in them")
+		}
+	case c.CAFile != "":
 		roots := &pool{file: c.CAFile}
 		if _, err := roots.get(); err != nil {
 			return nil, err
