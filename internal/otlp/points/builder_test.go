@@ -322,6 +322,23 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestReservedLabels: Prometheus would put the resource's in their place.
+func TestReservedLabels(t *testing.T) {
+	r := exposition.Rendered{Desc: metric.Desc{Name: "a"}, Chunks: []exposition.Chunk{{Raw: []byte("a{instance=\"i\",job=\"j\"} 1\na{job=\"j\",instance=\"i\\n\"} 1\n")}}}
+	chunks, seen, _ := build(t, points.Options{}, func(b *points.Builder) error { return b.Append(exposition.Text, r) })
+	ended, _, _ := build(t, points.Options{}, func(b *points.Builder) error {
+		return b.End(&points.Metric{Name: "a"}, seen[0].Labels, "")
+	})
+	for _, c := range append(chunks, ended...) {
+		for _, p := range c.Metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().All() {
+			job, _ := p.Attributes().Get("exported_job")
+			if _, instance := p.Attributes().Get("exported_instance"); job.AsString() != "j" || !instance || p.Attributes().Len() != 2 {
+				t.Errorf("attributes %v", p.Attributes().AsRaw())
+			}
+		}
+	}
+}
+
 // TestErrorOfEmit ends the build.
 func TestErrorOfEmit(t *testing.T) {
 	enough := errors.New("enough")
