@@ -3,6 +3,7 @@ package points_test
 import (
 	"errors"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -371,4 +372,25 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%q is no error", bad)
 		}
 	}
+}
+
+// FuzzAttributes: what is accepted can be written and read again.
+func FuzzAttributes(f *testing.F) {
+	for _, s := range []string{"a=b", "a=b%2Cc,d=%25", "a", ",", "=%", "a=b=c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := points.ParseAttributes(text)
+		if err != nil {
+			return
+		}
+		var pairs []string
+		for _, x := range a {
+			pairs = append(pairs, strings.NewReplacer("=", "%3D", ",", "%2C").Replace(url.PathEscape(x.Key))+"="+strings.ReplaceAll(url.PathEscape(x.Value), ",", "%2C"))
+		}
+		again, err := points.ParseAttributes(strings.Join(pairs, ","))
+		if diff := cmp.Diff(a, again); diff != "" || err != nil {
+			t.Errorf("%q: %v (-first +again):\n%s", pairs, err, diff)
+		}
+	})
 }
