@@ -85,15 +85,9 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger) (*push
 	if err := f.config(&config); err != nil {
 		return nil, err
 	}
-	resource, err := f.resource(env.Resource)
-	if err != nil {
+	opts := f.options(log)
+	if opts.Points.Resource, err = f.resource(env.Resource); err != nil {
 		return nil, err
-	}
-	opts := otlp.Options{
-		Points: points.Options{
-			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(),
-		},
-		Records: f.native, Interval: f.interval, MinInterval: f.minInterval, Logger: log,
 	}
 	if env.Interval > 0 && !f.set.Changed("otlp-interval") {
 		opts.Interval = env.Interval
@@ -110,6 +104,18 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger) (*push
 	}
 	opts.Client = c
 	return &pushing{client: c, options: opts, target: config.Endpoint}, nil
+}
+
+// options returns those of any push, without a resource that the environment knows
+// more of.
+func (f *otlpFlags) options(log *slog.Logger) otlp.Options {
+	resource, _ := f.resource(nil) // prepare has told what is wrong
+	return otlp.Options{
+		Points: points.Options{
+			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(),
+		},
+		Records: f.native, Interval: f.interval, MinInterval: f.minInterval, Logger: log,
+	}
 }
 
 // idle reports flags that have no effect, as nothing is pushed.

@@ -160,7 +160,7 @@ func (s *state) page() web.Page {
 // revision is another value when the engine at work, or what it knows, is another.
 func (s *state) revision() any {
 	e := s.current.Load()
-	return [2]any{e, e.store.Revision()}
+	return e
 }
 
 // otlpNames returns the names that rules give their families in OTLP.

@@ -234,6 +234,7 @@ func (x *attempt) pause(cause error) error {
 		p.notBefore = time.Now().Add(wait)
 	}
 	p.warn("The receiver cannot be reached, or is busy", "pause", wait, "err", cause)
+	p.opts.Told(cause)
 	if p.notBefore.After(x.began.Add(p.opts.Interval)) {
 		return errSuperseded
 	}

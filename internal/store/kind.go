@@ -221,16 +221,12 @@ func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
 	} else {
 		delete(s.kept, obj)
 	}
-	if changed {
-		s.revision.Add(1)
-	}
 	return changed
 }
 
 // remove takes an object out. The caller holds the mutex.
 func (k *Kind) remove(o *object) {
 	s := k.store
-	s.revision.Add(1)
 	for _, f := range k.families {
 		delta, _ := s.families[f].set(o, nil, 0)
 		k.status.Series += delta

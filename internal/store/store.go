@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -17,10 +16,9 @@ import (
 // Store holds the rendered samples of all kinds of objects. Create it with
 // [New]. It is safe for concurrent use.
 type Store struct {
-	revision atomic.Uint64
-	log      *slog.Logger
-	now      func() time.Time
-	report   func(Problem)
+	log    *slog.Logger
+	now    func() time.Time
+	report func(Problem)
 
 	mu       sync.Mutex // guards all below, and the fields of kinds and families
 	families []family
@@ -103,10 +101,6 @@ func New(set *rule.Set, opts Options) *Store {
 }
 
 var errNoRoom = errors.New("the family has as many series as its limits allow")
-
-// Revision is another number whenever something has changed that Gather returns;
-// ages, which change all the time, do not count. It is safe for concurrent use.
-func (s *Store) Revision() uint64 { return s.revision.Load() }
 
 // Families returns the names of all families that the store can give.
 func (s *Store) Families() []string {
