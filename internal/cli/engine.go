@@ -15,7 +15,7 @@ import (
 func (f *stateFlags) builder(in io.Reader, log *slog.Logger) (engine.Builder, string, error) {
 	opts := engine.Options{
 		From: f.from, Stdin: in, Scrape: f.collect == "scrape", Cache: f.cache, APIServerCache: f.apiserverCache, Poll: f.poll,
-		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Budget: f.rules.budget, Log: log,
+		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Budget: f.rules.budget, Changed: f.changed.tell, Log: log,
 	}
 	if len(f.from) > 0 {
 		build := engine.New(opts)

@@ -20,9 +20,10 @@ import (
 // state is the state part: the engine at work, and the rules that may give it a
 // successor.
 type state struct {
-	log     *slog.Logger
-	title   string // of the source
-	current atomic.Pointer[engine.Engine]
+	*listeners // of changes of what is known
+	log        *slog.Logger
+	title      string // of the source
+	current    atomic.Pointer[engine.Engine]
 
 	build      engine.Builder     // nil when rules do not change
 	rules      *rulebook.Book     // nil when rules do not change
@@ -35,7 +36,7 @@ type state struct {
 }
 
 func newState(first *engine.Engine, title string, log *slog.Logger) *state {
-	s := &state{title: title, log: log, changes: make(chan *rule.Set, 1)}
+	s := &state{listeners: new(listeners), title: title, log: log, changes: make(chan *rule.Set, 1)}
 	s.current.Store(first)
 	return s
 }
@@ -130,15 +131,9 @@ func (s *state) page() web.Page {
 	return p
 }
 
-// revision is another value when the engine at work, or what it knows, is another.
-func (s *state) revision() any {
-	e := s.current.Load()
-	return e
-}
-
 // otlpNames returns the names that rules give their families in OTLP.
 func (s *state) otlpNames() map[string]string {
-	set := s.current.Load().set
+	set := s.current.Load().Set
 	out := make(map[string]string)
 	for i, f := range set.Families() {
 		if name := set.Shape(i).OTLPName; name != "" {

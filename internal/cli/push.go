@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"context"
 	"log/slog"
 	"os"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubevitals/kubevitals/internal/otlp"
 	"github.com/kubevitals/kubevitals/operator"
 )
 
@@ -42,10 +40,43 @@ func (f *pushFlags) prepare(cluster func() (*rest.Config, error), log *slog.Logg
 
 // changing is what knows that there is something to push.
 type changing interface {
-	// revision is another value when something has changed.
-	revision() any
+	// onChange has a function called when something has changed, which must not
+	// wait, until stop is called.
+	onChange(fn func()) (stop func())
 	// otlpNames are the names of families in OTLP, by their own.
 	otlpNames() map[string]string
+}
+
+// listeners are told of changes. The zero value is ready.
+type listeners struct {
+	mu   sync.Mutex
+	last int
+	fns  map[int]func()
+}
+
+func (l *listeners) onChange(fn func()) (stop func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fns == nil {
+		l.fns = make(map[int]func())
+	}
+	l.last++
+	id := l.last
+	l.fns[id] = fn
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.fns, id)
+	}
+}
+
+// tell tells all of them.
+func (l *listeners) tell() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, fn := range l.fns {
+		fn()
+	}
 }
 
 // register hangs them on an Operator, whose collectors are pushed but for some. c
@@ -66,24 +97,7 @@ func (p pushes) register(op *operator.Operator, log *slog.Logger, c changing, ex
 	}
 	p.otlp.register(op, pusher, log)
 	if c != nil {
-		op.Daemon("otlp_changes", func(ctx context.Context) error { return notify(ctx, c, pusher) })
+		c.onChange(pusher.Notify)
 	}
 	return nil
-}
-
-// notify tells a pusher of changes.
-func notify(ctx context.Context, c changing, pusher *otlp.Pusher) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for last := c.revision(); ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if now := c.revision(); now != last {
-			last = now
-			pusher.Notify()
-		}
-	}
 }

@@ -53,6 +53,7 @@ func (s *state) run(ctx context.Context) error {
 			next = s.succeed(ctx, set)
 		case <-ready:
 			s.current.Store(next.Engine)
+			s.listeners.tell()
 			active.Stop()
 			active, next = next, nil
 			s.reloads.done(len(s.changes) > 0)

@@ -18,6 +18,7 @@ type stateFlags struct {
 	serve      serveFlags
 	rules      ruleFlags
 	push       pushFlags
+	changed    listeners
 	kubeconfig string
 	collect    string
 	cache      time.Duration
@@ -144,6 +145,7 @@ func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, erro
 		return nil, err
 	}
 	s := newState(first, title, log)
+	s.listeners = &f.changed
 	s.build, s.rules = build, rules
 	switch {
 	case f.rules.configMaps != "":
