@@ -73,6 +73,10 @@ var allowed = map[string][]string{
 	"internal/otlp/points": {"operator/metric", "operator/exposition", "go.opentelemetry.io/collector/pdata/..."},
 	"internal/election":    {"operator", "operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
 
+	"internal/pipeline": {
+		"internal/otlp/client", "internal/rule", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/...", "k8s.io/client-go/...",
+	},
+
 	"internal/web": {"internal/rule", "internal/store", "operator/metric"},
 	"internal/cli": {"..."},
 }

@@ -1,11 +1,7 @@
 package rule
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -97,28 +93,14 @@ type ParseOptions struct {
 // [Diagnostics.Err] is nil.
 func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostics) {
 	var list Diagnostics
-	r := Reporter{file: name, list: &list}
+	r := NewReporter(name, &list)
 	var docs []*Document
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		var root yaml.Node
-		err := decoder.Decode(&root)
-		if errors.Is(err, io.EOF) {
-			break
+	if !r.Documents(data, func(n *yaml.Node) {
+		if d := r.document(n, opts, slices.ContainsFunc(docs, (*Document).Legacy)); d != nil {
+			docs = append(docs, d)
 		}
-		if err != nil {
-			return nil, append(list, yamlDiagnostic(name, err))
-		}
-		n := resolve(root.Content[0])
-		switch {
-		case isNull(n):
-		case size(n, maxNodes) > maxNodes:
-			r.Errorf(n, "the document has more than %d values", maxNodes)
-		default:
-			if d := r.document(n, opts, slices.ContainsFunc(docs, (*Document).Legacy)); d != nil {
-				docs = append(docs, d)
-			}
-		}
+	}) {
+		return nil, list
 	}
 	if len(docs) == 0 && list.Err() == nil {
 		r.Errorf(nil, "the file has no rules: expected a document of kind %s or %s", KindMetricRules, KindCustomResourceStateMetrics)
@@ -130,22 +112,6 @@ func Parse(name string, data []byte, opts ParseOptions) ([]*Document, Diagnostic
 	}
 	list.sort()
 	return docs, list
-}
-
-// yamlDiagnostic takes the line out of an error of the YAML library.
-func yamlDiagnostic(file string, err error) Diagnostic {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.Contains(message, "cannot start any token") || strings.Contains(message, "found a tab character") {
-		message += " (YAML is indented with blanks, not with tabs, and a text that begins with one of @ ` % needs quotes)"
-	}
-	d := Diagnostic{Position: Position{File: file}, Message: "not valid YAML: " + message}
-	var line int
-	if _, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil {
-		d.Line = line
-		_, rest, _ := strings.Cut(message, ": ")
-		d.Message = "not valid YAML: " + rest
-	}
-	return d
 }
 
 // document reads one document, inside the Helm wrapper of kube-state-metrics'

@@ -8,13 +8,15 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
 )
 
 // Book is the rules in use. They come in units that are accepted or refused as a
-// whole: what the configuration names is one, and each ConfigMap is one. A unit
+// whole: what the configuration names is one, each ConfigMap is one, and each
+// catalog that was switched on is one. A unit
 // that is refused is used as it was before; it costs no other unit anything. Its
 // methods may be called at the same time.
 type Book struct {
@@ -95,14 +97,34 @@ func (b *Book) Own() (*rule.Set, []Verdict) {
 func (b *Book) ConfigMaps(all []ConfigMap) (*rule.Set, []Verdict) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	next := map[string]unit{}
-	if own, ok := b.current[ownUnit]; ok {
-		next[ownUnit] = own
-	}
+	next := maps.Clone(b.current)
+	maps.DeleteFunc(next, func(name string, _ unit) bool { return ofConfigMap(name) })
 	for _, cm := range all {
 		next[cm.Name] = unitOf(cm)
 	}
 	return b.change(next)
+}
+
+// Catalogs switches catalogs on, and all others off that it switched on before.
+// Those that the configuration names are on anyway, and as it says. The set is nil
+// when the rules in use stay as they are; the error is that there is no such
+// catalog, and then nothing has changed.
+func (b *Book) Catalogs(all ...Catalog) (*rule.Set, []Verdict, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := maps.Clone(b.current)
+	maps.DeleteFunc(next, func(name string, _ unit) bool { return strings.HasPrefix(name, catalogUnit) })
+	for _, c := range all {
+		u, err := unitOfCatalog(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(b.config.catalogs(next[ownUnit].files), c.Name) {
+			next[catalogUnit+c.Name] = u
+		}
+	}
+	set, verdicts := b.change(next)
+	return set, verdicts, nil
 }
 
 // change works out which of the units that have changed can be used. The caller
@@ -198,11 +220,11 @@ func (b *Book) try(base map[string]unit, changed []string) (*rule.Set, []Verdict
 // compile compiles units: that of the configuration first, the others by name.
 func (b *Book) compile(units map[string]unit) (*rule.Set, error) {
 	for _, name := range slices.Sorted(maps.Keys(units)) {
-		if name != ownUnit && len(units[name].files) == 0 {
+		if ofConfigMap(name) && len(units[name].files) == 0 {
 			return nil, fmt.Errorf("%s: no key is the name of a rule file (*.yaml, *.yml, *.json)", displayName(name))
 		}
 	}
-	l := &loader{partial: len(units) > 1 || b.config.ConfigMaps}
+	l := &loader{partial: len(units) > 1 || b.config.ConfigMaps || b.config.Switched, params: make(map[string][]string)}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		u := units[name]
 		if name == ownUnit {
@@ -215,6 +237,7 @@ func (b *Book) compile(units map[string]unit) (*rule.Set, error) {
 			}
 			continue
 		}
+		maps.Copy(l.params, u.params)
 		for _, f := range u.files {
 			l.add(f.Name, f.Data, rule.ParseOptions{Legacy: f.Legacy})
 		}

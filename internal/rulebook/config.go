@@ -27,6 +27,8 @@ type Config struct {
 	Inline string
 	// ConfigMaps says that there may be more rules in ConfigMaps.
 	ConfigMaps bool
+	// Switched says that catalogs may be switched on by [Book.Catalogs].
+	Switched bool
 	// NoDefaults says that, without any rules, the default catalogs are not used.
 	NoDefaults bool
 

@@ -18,15 +18,14 @@ type loader struct {
 	// partial says that there may be more rules later: what --enable and
 	// --param name need not be there yet.
 	partial bool
+	// params are values for parameters that the configuration says nothing of, by
+	// DOCUMENT.NAME.
+	params map[string][]string
 }
 
 // gather parses the catalogs of a configuration, and files that read gives.
 func (l *loader) gather(c *Config, files []File, read func(name string) ([]byte, error)) error {
-	names := c.Catalogs
-	if len(names) == 0 && len(files) == 0 && c.Inline == "" && !c.ConfigMaps && !c.NoDefaults {
-		names = DefaultCatalogs
-	}
-	for _, name := range names {
+	for _, name := range c.catalogs(files) {
 		file, data, err := catalog.Rules(name)
 		if err != nil {
 			return fmt.Errorf("--catalog: %w", err)
@@ -47,6 +46,14 @@ func (l *loader) gather(c *Config, files []File, read func(name string) ([]byte,
 	return nil
 }
 
+// catalogs returns the catalogs that are on, besides files.
+func (c *Config) catalogs(files []File) []string {
+	if len(c.Catalogs) == 0 && len(files) == 0 && c.Inline == "" && !c.ConfigMaps && !c.Switched && !c.NoDefaults {
+		return DefaultCatalogs
+	}
+	return c.Catalogs
+}
+
 // add parses a file.
 func (l *loader) add(file string, data []byte, opts rule.ParseOptions) {
 	documents, findings := rule.Parse(file, data, opts)
@@ -59,6 +66,11 @@ func (l *loader) compile(c *Config) (*rule.Set, error) {
 	opts, err := c.options()
 	if err != nil {
 		return nil, err
+	}
+	for name, values := range l.params {
+		if _, said := opts.Params[name]; !said {
+			opts.Params[name] = values
+		}
 	}
 	if l.err() != nil {
 		opts.Enable, opts.Params = nil, nil // what is not known may be in what cannot be read
