@@ -70,13 +70,16 @@ type pushing struct {
 
 // prepare returns what the flags and the environment ask for, nil if that is no
 // push.
-func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger) (*pushing, error) {
+func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others bool) (*pushing, error) {
 	env, err := otlp.FromEnvironment(lookup)
 	if err != nil {
 		return nil, err
 	}
 	config := env.Client
 	if f.endpoint == "" && (config.Endpoint == "" || env.Disabled) {
+		if others {
+			return nil, nil
+		}
 		return nil, f.idle()
 	}
 	for _, w := range env.Warnings {

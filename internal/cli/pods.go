@@ -105,7 +105,7 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	push, err := f.push.prepare(f.cluster, log)
+	push, err := f.push.prepare(f.cluster, log, false)
 	if err != nil {
 		return err
 	}

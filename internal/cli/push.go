@@ -29,12 +29,13 @@ type pushes struct {
 	leader *leading
 }
 
-// prepare returns what the flags ask for.
-func (f *pushFlags) prepare(cluster func() (*rest.Config, error), log *slog.Logger) (p pushes, err error) {
+// prepare returns what the flags ask for. With others that push, the flags of
+// pushing make sense without an endpoint.
+func (f *pushFlags) prepare(cluster func() (*rest.Config, error), log *slog.Logger, others bool) (p pushes, err error) {
 	if p.leader, err = f.leader.prepare(cluster, log); err != nil {
 		return p, err
 	}
-	p.otlp, err = f.otlp.prepare(os.Getenv, log)
+	p.otlp, err = f.otlp.prepare(os.Getenv, log, others)
 	return p, err
 }
 

@@ -18,6 +18,7 @@ type stateFlags struct {
 	serve      serveFlags
 	rules      ruleFlags
 	push       pushFlags
+	pipelines  pipelineFlags
 	changed    listeners
 	kubeconfig string
 	collect    string
@@ -82,6 +83,7 @@ func (f *stateFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("from", "rules-configmaps")
 	f.ksm.add(cmd)
 	f.push.add(cmd, "kubevitals-state")
+	f.pipelines.add(cmd)
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {
@@ -100,7 +102,11 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	push, err := f.push.prepare(f.cluster, log)
+	push, err := f.push.prepare(f.cluster, log, f.pipelines.file != "" || f.pipelines.watch)
+	if err != nil {
+		return err
+	}
+	lines, err := f.pipelines.prepare(f.cluster, f.push.otlp.options(log), push.leader, log)
 	if err != nil {
 		return err
 	}
@@ -109,6 +115,9 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	s.register(servers)
+	if lines != nil {
+		lines.register(servers.op, s)
+	}
 	if err := push.register(servers.op, log, s); err != nil {
 		return errors.Join(err, servers.close())
 	}
