@@ -19,6 +19,7 @@ import (
 	"github.com/kubevitals/kubevitals/internal/otlp"
 	"github.com/kubevitals/kubevitals/internal/otlp/client"
 	"github.com/kubevitals/kubevitals/internal/pipeline"
+	"github.com/kubevitals/kubevitals/internal/rbac"
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
@@ -38,6 +39,24 @@ func (f *pipelineFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.file, "metric-pipeline", "", "file with MetricPipelines of Kyma, which switch the catalog kyma on and say where to push it")
 	flags.BoolVar(&f.watch, "metric-pipelines", false, "the same for the MetricPipelines of the cluster")
 	cmd.MarkFlagsMutuallyExclusive("metric-pipeline", "metric-pipelines")
+}
+
+// any reports whether there are any pipelines.
+func (f *pipelineFlags) any() bool { return f.file != "" || f.watch }
+
+// allow adds what it takes to watch pipelines. What Secrets they refer to is not
+// known here.
+func (f *pipelineFlags) allow(to *rbac.Permissions) {
+	if !f.watch {
+		return
+	}
+	for _, rule := range pipeline.Permissions() {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				to.Allow(rbac.Permission{Group: group, Resource: resource, Verbs: rule.Verbs, Why: "--metric-pipelines"})
+			}
+		}
+	}
 }
 
 // kymaCatalog is what a MetricPipeline switches on, and kymaFamilies how its
@@ -78,7 +97,7 @@ type pipelinePush struct {
 
 // prepare returns what the flags ask for, nil if that is nothing.
 func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.Options, leader *leading, log *slog.Logger) (*pipelines, error) {
-	if f.file == "" && !f.watch {
+	if !f.any() {
 		return nil, nil
 	}
 	p := &pipelines{file: f.file, log: log, push: push, leader: leader, running: make(map[string]*pipelinePush)}

@@ -102,7 +102,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	push, err := f.push.prepare(f.cluster, log, f.pipelines.file != "" || f.pipelines.watch)
+	push, err := f.push.prepare(f.cluster, log, f.pipelines.any())
 	if err != nil {
 		return err
 	}
