@@ -16,34 +16,34 @@ import (
 // format is what the collector's own metrics say that metrics were received as.
 const format = "kubevitals"
 
-// pipeline is the next consumer of a pipeline as a [client.Client].
-type pipeline struct {
+// nextConsumer is the next consumer of a pipeline as a [client.Client].
+type nextConsumer struct {
 	next   consumer.Metrics
 	report *receiverhelper.ObsReport
 }
 
-func newPipeline(settings receiver.Settings, next consumer.Metrics) (*pipeline, error) {
+func newNext(settings receiver.Settings, next consumer.Metrics) (*nextConsumer, error) {
 	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
 		ReceiverID: settings.ID, Transport: "internal", LongLivedCtx: true, ReceiverCreateSettings: settings,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &pipeline{next, report}, nil
+	return &nextConsumer{next, report}, nil
 }
 
 // Export hands metrics over. A consumer that changes what it gets is given a copy:
 // the same metrics are handed over again if it refuses them for now.
-func (p *pipeline) Export(ctx context.Context, md pmetric.Metrics) (client.Result, error) {
+func (n *nextConsumer) Export(ctx context.Context, md pmetric.Metrics) (client.Result, error) {
 	points := md.DataPointCount()
-	if p.next.Capabilities().MutatesData {
+	if n.next.Capabilities().MutatesData {
 		own := pmetric.NewMetrics()
 		md.CopyTo(own)
 		md = own
 	}
-	ctx = p.report.StartMetricsOp(ctx)
-	err := p.next.ConsumeMetrics(ctx, md)
-	p.report.EndMetricsOp(ctx, format, points, err)
+	ctx = n.report.StartMetricsOp(ctx)
+	err := n.next.ConsumeMetrics(ctx, md)
+	n.report.EndMetricsOp(ctx, format, points, err)
 	if err != nil {
 		return client.Result{}, client.NewError(kindOf(err), err)
 	}
@@ -64,4 +64,4 @@ func kindOf(err error) client.Kind {
 }
 
 // Close does nothing: the pipeline is not ours.
-func (*pipeline) Close() error { return nil }
+func (*nextConsumer) Close() error { return nil }

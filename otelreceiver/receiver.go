@@ -27,7 +27,7 @@ type stateReceiver struct {
 	log      *slog.Logger
 
 	mu   sync.Mutex
-	stop context.CancelFunc // nil when it does not run
+	stop context.CancelFunc // nil before the first session, as done
 	done chan struct{}      // closed when the session has ended
 }
 
@@ -44,8 +44,12 @@ func newReceiver(c *Config, settings receiver.Settings, next consumer.Metrics) (
 func (r *stateReceiver) Start(_ context.Context, host component.Host) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stop != nil {
-		return errors.New("the receiver has been started already")
+	if r.done != nil {
+		select {
+		case <-r.done: // it was shut down, or has ended on its own
+		default:
+			return errors.New("the receiver has been started already, and has not ended yet")
+		}
 	}
 	s, err := r.open(host)
 	if err != nil {
@@ -68,9 +72,8 @@ func (r *stateReceiver) Start(_ context.Context, host component.Host) error {
 func (r *stateReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	stop, done := r.stop, r.done
-	r.stop = nil
 	r.mu.Unlock()
-	if stop == nil {
+	if done == nil {
 		return nil
 	}
 	stop()

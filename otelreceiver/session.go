@@ -94,7 +94,7 @@ func (s *session) options(r *stateReceiver, set *rule.Set) (otlp.Options, error)
 	if err != nil {
 		return otlp.Options{}, err
 	}
-	next, err := newPipeline(r.settings, r.next)
+	next, err := newNext(r.settings, r.next)
 	if err != nil {
 		return otlp.Options{}, err
 	}
