@@ -171,8 +171,8 @@ type host map[component.ID]component.Component
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
 
-// start starts a receiver until the test has ended.
-func start(t testing.TB, c *Config, next consumer.Metrics, extensions host) receiver.Metrics {
+// newTestReceiver makes a receiver that has not started.
+func newTestReceiver(t testing.TB, c *Config, next consumer.Metrics) receiver.Metrics {
 	t.Helper()
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
@@ -181,6 +181,13 @@ func start(t testing.TB, c *Config, next consumer.Metrics, extensions host) rece
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// start starts a receiver until the test has ended.
+func start(t testing.TB, c *Config, next consumer.Metrics, extensions host) receiver.Metrics {
+	t.Helper()
+	r := newTestReceiver(t, c, next)
 	var h component.Host = componenttest.NewNopHost()
 	if extensions != nil {
 		h = extensions
