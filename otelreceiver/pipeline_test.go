@@ -188,7 +188,7 @@ func newTestReceiver(t testing.TB, c *Config, next consumer.Metrics) receiver.Me
 func start(t testing.TB, c *Config, next consumer.Metrics, extensions host) receiver.Metrics {
 	t.Helper()
 	r := newTestReceiver(t, c, next)
-	var h component.Host = componenttest.NewNopHost()
+	h := componenttest.NewNopHost()
 	if extensions != nil {
 		h = extensions
 	}

@@ -55,7 +55,7 @@ func (r *stateReceiver) Start(_ context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // that of Start ends with Start
+	ctx, cancel := context.WithCancel(context.Background()) // that of Start is for starting only
 	done := make(chan struct{})
 	r.stop, r.done = cancel, done
 	go func() {
