@@ -1,7 +1,7 @@
 # Everything a developer needs. "make help" lists the targets.
 
 GO ?= go
-TEST_MODULES := . operator operator/prom examples test
+TEST_MODULES := . operator operator/prom otelreceiver examples test
 TESTFLAGS ?=
 
 .PHONY: help
@@ -27,7 +27,7 @@ test: ## Build the control plane (once) and run every test.
 	@if [ "$$(id -u)" = 0 ]; then for p in curl openssl python3; do \
 		command -v $$p >/dev/null || apt-get install -y --no-install-recommends $$p || exit 1; done; fi
 	cd test && $(GO) run ./controlplane/build
-	@for m in operator operator/prom . examples; do echo "test $$m"; (cd $$m && $(GO) test -race $(TESTFLAGS) ./...) || exit 1; done
+	@for m in operator operator/prom . otelreceiver examples; do echo "test $$m"; (cd $$m && $(GO) test -race $(TESTFLAGS) ./...) || exit 1; done
 	@# These run the binary, whose changes the cache of test results does not see.
 	cd test && $(GO) test -count=1 -timeout 40m $(TESTFLAGS) ./...
 

@@ -130,37 +130,39 @@ func (e *Engine) Start(ctx context.Context) *Running {
 	}()
 	go func() {
 		defer close(asked)
-		r.ask(ctx)
+		if e.Await(ctx) {
+			close(r.known)
+		}
 	}()
 	return r
 }
 
-// ask waits until the engine knows its objects, as well as it will for now.
-func (r *Running) ask(ctx context.Context) {
+// Await waits until the engine, which somebody runs, knows its objects, or as much
+// of them as it will for now: kinds that answer with errors are not waited for for
+// long. It reports false when ctx is over.
+func (e *Engine) Await(ctx context.Context) bool {
 	tick := time.NewTicker(askReady)
 	defer tick.Stop()
 	patience := time.After(maxWait)
-	for r.Ready(ctx) != nil {
+	for e.Ready(ctx) != nil {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-patience:
-			if r.Tried != nil && r.Tried(ctx) == nil {
-				close(r.known)
-				return
+			if e.Tried != nil && e.Tried(ctx) == nil {
+				return true
 			}
 			patience = time.After(maxWait)
 		case <-tick.C:
 		}
 	}
-	close(r.known)
+	return true
 }
 
 // Known is closed when the engine knows its objects.
 func (r *Running) Known() <-chan struct{} { return r.known }
 
-// Ended is closed when the source has ended. [Running.Err] of the engine is about
-// what it cannot read; why it has ended is what [Running.Failure] says.
+// Ended is closed when the source has ended; [Running.Failure] says why.
 func (r *Running) Ended() <-chan struct{} { return r.ended }
 
 // Failure returns what the source has ended with. It must not be called before

@@ -41,6 +41,9 @@ type Options struct {
 	// MinInterval is how far apart two pushes are at least when much changes. The
 	// default is 5 seconds.
 	MinInterval time.Duration
+	// Backoff is the pause after a failure, if the receiver does not say how long.
+	// It doubles with each failure, up to 30 seconds. The default is 5 seconds.
+	Backoff time.Duration
 	// Leader, if it is not nil, returns a context that ends when this process is
 	// not the leader any more, and whether it is one at all. Only the leader
 	// pushes. It is asked before each request.
@@ -97,6 +100,10 @@ func New(opts Options) (*Pusher, error) {
 	if opts.MinInterval > opts.Interval {
 		opts.MinInterval = opts.Interval
 	}
+	if opts.Backoff <= 0 {
+		opts.Backoff = minBackoff
+	}
+	opts.Backoff = min(opts.Backoff, maxBackoff)
 	if opts.MaxSeries <= 0 {
 		opts.MaxSeries = 1_000_000
 	}
@@ -112,7 +119,7 @@ func New(opts Options) (*Pusher, error) {
 	p := &Pusher{
 		opts: opts, log: opts.Logger, changed: make(chan struct{}, 1),
 		series: newTracker(opts.MaxSeries), limit: opts.Points.Limit,
-		shortest: minBackoff, backoff: minBackoff, logged: make(map[string]time.Time),
+		shortest: opts.Backoff, backoff: opts.Backoff, logged: make(map[string]time.Time),
 	}
 	if p.limit <= 0 {
 		p.limit = points.DefaultLimit

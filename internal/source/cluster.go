@@ -79,9 +79,15 @@ var ErrNoCluster = errors.New("no cluster")
 // $KUBECONFIG, else ~/.kube/config, else the mounted ServiceAccount; else it is
 // [ErrNoCluster].
 func Config(kubeconfig string) (*rest.Config, error) {
+	return ConfigContext(kubeconfig, "")
+}
+
+// ConfigContext is [Config] with the context of a name instead of the current one,
+// unless the name is empty.
+func ConfigContext(kubeconfig, name string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
 	if clientcmd.IsEmptyConfig(err) && kubeconfig != "" {
 		return nil, fmt.Errorf("--kubeconfig %s: the file has no cluster, or no current context", kubeconfig)
 	}

@@ -47,6 +47,9 @@ type Error struct {
 	err error
 }
 
+// NewError returns an error of a client of one's own.
+func NewError(kind Kind, err error) *Error { return &Error{Kind: kind, err: err} }
+
 // Error returns the words of the failure. Those of the receiver are quoted and
 // not longer than a line.
 func (e *Error) Error() string { return e.err.Error() }
