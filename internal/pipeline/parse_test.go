@@ -248,6 +248,7 @@ func TestModules(t *testing.T) {
 // used or say why not.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(head))
+	f.Add([]byte(strings.Replace(head, "{name: p}", "0", 1)))
 	f.Add([]byte(head + "spec: {input: {kyma: {enabled: true, modules: [a]}}, output: {otlp: {endpoint: {value: h}, headers: [{name: a, value: b}], tls: {ca: {value: x}}}}}\n---\n" + strings.Replace(head, "name: p", "name: q", 1)))
 	f.Add([]byte(head + "spec: &a\n  input: *a\n  output: {otlp: {endpoint: {valueFrom: {secretKeyRef: {name: s, namespace: ns, key: k}}}, protocol: http, path: /x}}\n"))
 	f.Add([]byte(head + "spec: {<<: [{output: {otlp: {}}}], input: {runtime: {}}}\n"))
