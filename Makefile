@@ -42,6 +42,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s).
 .PHONY: bench
 bench: ## Run the benchmarks.
 	@for m in operator operator/prom .; do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem ./...) || exit 1; done
+	cd test && $(GO) test -run '^$$' -bench . ./pods
 
 .PHONY: generate
 generate: ## Write generated files anew: the command line and metric references.

@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/health":   {"github.com/fluxcd/cli-utils/pkg/kstatus/status", "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"},
 	"internal/rule/cel": {"internal/health", "internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
+	"internal/engine":   {"internal/rule", "internal/rulebook", "internal/source", "internal/store", "operator", "operator/metric", "k8s.io/client-go/rest"},
 	"internal/explain":  {"internal/rule", "operator/exposition", "operator/metric"},
 	"internal/lint": {
 		"internal/rule", "internal/rulebook", "internal/schema", "operator/metric",
@@ -91,7 +92,7 @@ var allowedInTestsOf = map[string][]string{
 }
 
 // Modules of their own say in their go.mod what they import.
-var ownModules = []string{"examples", "operator/prom", "test", "tools"}
+var ownModules = []string{"examples", "operator/prom", "otelreceiver", "test", "tools"}
 
 const (
 	maxLines     = 700

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubevitals/kubevitals/internal/engine"
 	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
@@ -49,12 +50,12 @@ func demo(cmd *cobra.Command, serve *serveFlags, rules *ruleFlags, every time.Du
 	if err != nil {
 		return fmt.Errorf("reading the sample cluster: %w", err)
 	}
-	e := &engine{set: set, store: store.New(set, store.Options{Log: log}), ready: atOnce}
-	files := &source.Files{Set: set, Store: e.store, Log: log}
+	e := &engine.Engine{Set: set, Store: store.New(set, store.Options{Log: log}), Ready: engine.AtOnce}
+	files := &source.Files{Set: set, Store: e.Store, Log: log}
 	files.Put(objects, 0)
-	e.err = files.Err
+	e.Err = files.Err
 	if every > 0 {
-		e.run = demoChanges(cmd.OutOrStdout(), files, objects, every)
+		e.Run = demoChanges(cmd.OutOrStdout(), files, objects, every)
 	}
 	s := newState(e, "A sample cluster", log)
 	servers, err := serve.open(cmd.Context(), log, new(stateFlags).cluster)

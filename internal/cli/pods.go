@@ -105,6 +105,10 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	push, err := f.push.prepare(f.cluster, log, false)
+	if err != nil {
+		return err
+	}
 	servers, err := f.serve.open(cmd.Context(), log, f.cluster)
 	if err != nil {
 		return err
@@ -116,6 +120,9 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 		return errors.Join(err, servers.close())
 	}
 	p.register(servers)
+	if err := push.register(servers.op, log, nil, processPart); err != nil {
+		return errors.Join(err, servers.close())
+	}
 	log.Info("Serving", "url", servers.url, "source", p.source)
 	told := context.AfterFunc(cmd.Context(), func() { log.Info("Stopping: what is being answered is answered first") })
 	defer told()

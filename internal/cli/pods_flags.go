@@ -24,6 +24,7 @@ type podsFlags struct {
 	choose     chooseFlags
 	ask        askFlags
 	treat      treatFlags
+	push       pushFlags
 }
 
 // chooseFlags say which pods are scraped, and under which labels.
@@ -91,6 +92,7 @@ func (f *podsFlags) add(cmd *cobra.Command) {
 	f.choose.add(cmd)
 	f.ask.add(flags)
 	f.treat.add(cmd)
+	f.push.add(cmd, "kubevitals-pods")
 }
 
 func (f *chooseFlags) add(cmd *cobra.Command) {

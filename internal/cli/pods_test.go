@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kubevitals/kubevitals/internal/cli"
+	"github.com/kubevitals/kubevitals/internal/pods/target"
 )
 
 // withoutEnvironment takes away what the command pods could find in it.
@@ -217,6 +218,19 @@ func TestMetricsProxyHelp(t *testing.T) {
 	}
 }
 
+// TestPodsDocsSources wants all sources of labels in the table of docs/pods.md.
+func TestPodsDocsSources(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "pods.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range strings.Split(strings.Replace(target.Sources(), " or ", ", ", 1), ", ") {
+		if !strings.Contains(string(page), "`"+source+"`") {
+			t.Errorf("the source %s is not there", source)
+		}
+	}
+}
+
 // TestPodsDocsFiles uses the files of docs/pods.md as its text says.
 func TestPodsDocsFiles(t *testing.T) {
 	withoutEnvironment(t)
@@ -225,6 +239,7 @@ func TestPodsDocsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	write(t, dir, "ca.crt", certificate(t))
 	args := []string{"pods", "--selector=app=web"}
 	for _, m := range codeBlock.FindAllStringSubmatch(string(page), -1) {
 		if title := fileTitle.FindStringSubmatch(m[2]); title != nil {

@@ -189,7 +189,7 @@ func checkAggregates(rules []aggregate.Rule) error {
 		ops[r.Family] = r.Op
 		name, _, star := strings.Cut(r.Family, "*")
 		for found := true; found; {
-			if pods.Reserved(name) && (!star || name != "up") {
+			if uptime := star && name == "up"; pods.Reserved(name) && !uptime {
 				return fmt.Errorf("--aggregate %s=%s: families called up, scrape_* and kubevitals_* are about the targets themselves, and are not combined", r.Family, r.Op)
 			}
 			name, found = strings.CutPrefix(name, "exported_")

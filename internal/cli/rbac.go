@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/rbac"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
 )
 
 // rbacFlags are the flags of the command rbac: those of the command state, whose
@@ -69,6 +71,7 @@ are guessed, and marked so.`,
 // rbacListed are the flags of the command state on which permissions depend.
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
+	"metric-pipeline", "metric-pipelines",
 	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
@@ -81,6 +84,13 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {
 		return err
+	}
+	if s.pipelines.any() {
+		switched, _, err := rules.Catalogs(rulebook.Catalog{Name: kymaCatalog})
+		if err != nil {
+			return err
+		}
+		set = cmp.Or(switched, set)
 	}
 	plan := &rbac.Plan{
 		Watch: s.collect == "watch", WatchCRDs: f.watchCRDs && len(s.from) == 0, Wildcards: f.wildcards, NewKinds: f.newKinds,
@@ -100,6 +110,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	s.pipelines.allow(permissions)
 	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: append(about, f.about(plan, permissions)...), Permissions: permissions}
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err

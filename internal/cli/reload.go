@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubevitals/kubevitals/internal/engine"
 	"github.com/kubevitals/kubevitals/internal/rule"
 	"github.com/kubevitals/kubevitals/internal/rulebook"
 	"github.com/kubevitals/kubevitals/internal/source"
@@ -31,38 +32,38 @@ type reloads struct {
 // run keeps an engine at work, and lets another one take over when the rules
 // have changed and it knows its objects.
 func (s *state) run(ctx context.Context) error {
-	active := s.current.Load().start(ctx)
-	var next *running
+	active := s.current.Load().Start(ctx)
+	var next *engine.Running
 	defer func() {
-		active.stop()
-		next.stop()
+		active.Stop()
+		next.Stop()
 	}()
 	for {
-		var ready chan struct{}
+		var ready <-chan struct{}
 		changes := s.changes
 		if next != nil {
-			ready, changes = next.ready, nil // one after the other, or none would get its turn
+			ready, changes = next.Known(), nil // one after the other, or none would get its turn
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-active.ended:
-			active.ended <- err // for stop
-			return err
+		case <-active.Ended():
+			return active.Failure()
 		case set := <-changes:
 			next = s.succeed(ctx, set)
 		case <-ready:
-			s.current.Store(next.engine)
-			active.stop()
+			s.current.Store(next.Engine)
+			s.listeners.tell()
+			active.Stop()
 			active, next = next, nil
 			s.reloads.done(len(s.changes) > 0)
-			s.log.Info("Rules have changed", "families", len(active.set.Families()))
+			s.log.Info("Rules have changed", "families", len(active.Set.Families()))
 		}
 	}
 }
 
 // succeed starts an engine for other rules.
-func (s *state) succeed(ctx context.Context, set *rule.Set) *running {
+func (s *state) succeed(ctx context.Context, set *rule.Set) *engine.Running {
 	e, err := s.build(set)
 	if err != nil {
 		s.log.Error("Rules cannot be changed", "err", err)
@@ -70,7 +71,7 @@ func (s *state) succeed(ctx context.Context, set *rule.Set) *running {
 		return nil
 	}
 	s.next.Store(e)
-	return e.start(ctx)
+	return e.Start(ctx)
 }
 
 // follow watches where the rules come from.
@@ -168,7 +169,7 @@ func (s *state) rulesReady(ctx context.Context) error {
 }
 
 // why returns why changed rules have not taken over yet, or nil.
-func (r *reloads) why(ctx context.Context, next *engine) error {
+func (r *reloads) why(ctx context.Context, next *engine.Engine) error {
 	r.mu.Lock()
 	pending, err := r.pending, r.err
 	r.mu.Unlock()
@@ -178,7 +179,7 @@ func (r *reloads) why(ctx context.Context, next *engine) error {
 	case !pending || next == nil:
 		return nil
 	}
-	if err := next.ready(ctx); err != nil {
+	if err := next.Ready(ctx); err != nil {
 		return fmt.Errorf("changed rules wait for their objects: %w", err)
 	}
 	return nil

@@ -17,6 +17,9 @@ import (
 type stateFlags struct {
 	serve      serveFlags
 	rules      ruleFlags
+	push       pushFlags
+	pipelines  pipelineFlags
+	changed    listeners
 	kubeconfig string
 	collect    string
 	cache      time.Duration
@@ -79,6 +82,8 @@ func (f *stateFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("from", "discovery-interval")
 	cmd.MarkFlagsMutuallyExclusive("from", "rules-configmaps")
 	f.ksm.add(cmd)
+	f.push.add(cmd, "kubevitals-state")
+	f.pipelines.add(cmd)
 }
 
 func (f *stateFlags) run(cmd *cobra.Command) error {
@@ -97,11 +102,25 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	push, err := f.push.prepare(f.cluster, log, f.pipelines.any())
+	if err != nil {
+		return err
+	}
+	lines, err := f.pipelines.prepare(f.cluster, f.push.otlp.options(log), push.leader, log)
+	if err != nil {
+		return err
+	}
 	servers, err := f.serve.open(cmd.Context(), log, f.cluster)
 	if err != nil {
 		return err
 	}
 	s.register(servers)
+	if lines != nil {
+		lines.register(servers.op, s)
+	}
+	if err := push.register(servers.op, log, s); err != nil {
+		return errors.Join(err, servers.close())
+	}
 	log.Info("Serving", "url", servers.url, "source", s.title)
 	if servers.telemetry != nil {
 		log.Info("Serving metrics of Kubevitals itself", "telemetry", servers.telemetryURL)
@@ -135,6 +154,7 @@ func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, erro
 		return nil, err
 	}
 	s := newState(first, title, log)
+	s.listeners = &f.changed
 	s.build, s.rules = build, rules
 	switch {
 	case f.rules.configMaps != "":

@@ -61,6 +61,9 @@ func (x *attempt) run() error {
 func (p *Pusher) points() points.Options {
 	opts := p.opts.Points
 	opts.Limit = p.limit
+	if p.opts.Names != nil {
+		opts.Names = p.opts.Names()
+	}
 	if p.opts.Instance != nil && opts.Resource.Get("service.instance.id") == "" {
 		opts.Resource = opts.Resource.With("service.instance.id", p.opts.Instance())
 	}
@@ -231,6 +234,7 @@ func (x *attempt) pause(cause error) error {
 		p.notBefore = time.Now().Add(wait)
 	}
 	p.warn("The receiver cannot be reached, or is busy", "pause", wait, "err", cause)
+	p.opts.Told(cause)
 	if p.notBefore.After(x.began.Add(p.opts.Interval)) {
 		return errSuperseded
 	}

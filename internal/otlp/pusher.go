@@ -25,6 +25,9 @@ type Options struct {
 	// Points say how it is built. The Pusher sets Watch, and the resource's
 	// service.name, "kubevitals", if it has none.
 	Points points.Options
+	// Names, if it is not nil, returns how families are called, instead of
+	// Points.Names. It is asked before each push: rules change.
+	Names func() map[string]string
 	// Instance, if it is not nil, returns the service.instance.id of a resource that
 	// has none. It is asked before each push, as it may be known only then. It should
 	// be the same for all replicas: with another instance, Prometheus has other
@@ -45,6 +48,9 @@ type Options struct {
 	// MaxSeries is how many series are remembered, to end them when they are gone:
 	// about 60 bytes each. The others just stop. The default is a million.
 	MaxSeries int
+	// Told, if it is not nil, is told after each push and each failure of one how
+	// it is: nil, or why the receiver has not taken it. It is called by Run.
+	Told func(err error)
 	// Logger gets failures, of each kind once a minute. The default is
 	// [slog.Default].
 	Logger *slog.Logger
@@ -96,6 +102,9 @@ func New(opts Options) (*Pusher, error) {
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
+	}
+	if opts.Told == nil {
+		opts.Told = func(error) {}
 	}
 	if opts.Points.Resource.Get("service.name") == "" {
 		opts.Points.Resource = opts.Points.Resource.With("service.name", "kubevitals")
@@ -242,8 +251,12 @@ func (p *Pusher) push(ctx context.Context, began time.Time) {
 		}
 		s.series = p.series.count
 	})
-	if err != nil && x.result == failed {
+	switch x.result {
+	case success, partial:
+		p.opts.Told(nil)
+	case failed:
 		p.warn("Pushing metrics failed", "err", err)
+		p.opts.Told(err)
 	}
 	if p.series.overflow {
 		p.warn("More series than are remembered; the others are not ended when they are gone", "max", p.opts.MaxSeries)

@@ -260,7 +260,9 @@ func (p *Pods) note(results []*result) {
 		}
 		s.touched = now
 		s.last = r.status(now)
-		s.hangs = r.reason == fetch.ReasonTimeout && !errors.Is(r.err, fetch.ErrTurn)
+		if !errors.Is(r.err, fetch.ErrTurn) { // who had no turn is as before
+			s.hangs = r.reason == fetch.ReasonTimeout
+		}
 		if r.body != nil {
 			s.size = int(r.size)
 		}

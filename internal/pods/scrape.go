@@ -135,7 +135,9 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 	body, format := r.raw.Bytes, exposition.Text
 	var err error
 	if r.target.Format == target.FormatKopfProbe {
-		body, err = probe.Convert(body)
+		if body, err = probe.Convert(body); err != nil && len(body) > 0 {
+			r.invalid, err = 1, nil // some of its values cannot be shown
+		}
 	} else {
 		format, err = formatOf(r.raw.ContentType, p.opts.Fallback)
 	}
@@ -152,7 +154,7 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 	x := p.exposition(r.state)
 	r.scanned, x.Format = x, format
 	err = x.Scan(body, opts)
-	r.invalid = x.Invalid
+	r.invalid += x.Invalid
 	if err != nil {
 		r.fail(reasonOf(err), err)
 		return

@@ -67,6 +67,7 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 	k.begin(p)
 	slices.SortStableFunc(objects, func(a, b map[string]any) int { return keyOf(a).compare(keyOf(b)) })
 	present := make(map[objectKey]struct{}, len(objects))
+	differs := k.Target()
 	for len(objects) > 0 {
 		began, n := time.Now(), 0
 		k.store.mu.Lock()
@@ -83,13 +84,16 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 			} else if changed {
 				k.status.Modified++
 			}
+			differs = differs || changed || !known
 		}
 		k.store.mu.Unlock()
 		objects = objects[n:]
 	}
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
-	k.removeExcept(present)
+	if k.removeExcept(present) || differs {
+		defer k.store.changed()
+	}
 	k.families = p.Families()
 	k.status.ListDuration = took
 	k.first = false
@@ -113,26 +117,32 @@ func (k *Kind) begin(p *rule.Program) {
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 }
 
-// removeExcept takes all other objects out. The caller holds the mutex.
-func (k *Kind) removeExcept(present map[objectKey]struct{}) {
+// removeExcept takes all other objects out, and reports whether there was any.
+// The caller holds the mutex.
+func (k *Kind) removeExcept(present map[objectKey]struct{}) (removed bool) {
 	for key, o := range k.objects {
 		if _, ok := present[key]; !ok {
 			k.remove(o)
 			k.status.Deleted++
+			removed = true
 		}
 	}
+	return removed
 }
 
 // Set adds or changes one object.
 func (k *Kind) Set(object map[string]any) {
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
-	if _, known := k.objects[keyOf(object)]; known {
+	_, known := k.objects[keyOf(object)]
+	if known {
 		k.status.Modified++
 	} else {
 		k.status.Added++
 	}
-	k.set(object)
+	if k.set(object) || !known || k.program.Target() {
+		k.store.changed()
+	}
 	k.contact()
 }
 
@@ -143,6 +153,7 @@ func (k *Kind) Delete(namespace, name string) {
 	if o := k.objects[objectKey{namespace, name}]; o != nil {
 		k.remove(o)
 		k.status.Deleted++
+		k.store.changed()
 	}
 	k.contact()
 }
@@ -161,6 +172,7 @@ func (k *Kind) Remove() {
 	for _, o := range k.objects {
 		k.remove(o)
 	}
+	k.store.changed()
 	k.store.kinds = slices.DeleteFunc(k.store.kinds, func(other *Kind) bool { return other == k })
 }
 

@@ -51,6 +51,9 @@ func (k *Kind) contact() {
 	if k.status.Reason != "" {
 		k.store.log.Info("Kind can be read again", "kind", k.status.GVK.String())
 	}
+	if k.status.Reason != "" || !k.status.Answered {
+		k.store.changed()
+	}
 	k.status.LastContact = time.Now()
 	k.status.Answered = true
 	k.status.Reason, k.status.Err = "", ""
@@ -78,7 +81,9 @@ func (k *Kind) Fail(reason string, err error) {
 func (k *Kind) Lost(reason string, err error) {
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
-	k.removeExcept(nil)
+	if k.removeExcept(nil) {
+		k.store.changed()
+	}
 	k.fail(reason, err)
 }
 
@@ -86,6 +91,7 @@ func (k *Kind) Lost(reason string, err error) {
 func (k *Kind) fail(reason string, err error) {
 	if reason != k.status.Reason {
 		k.store.log.Warn("Kind cannot be read", "kind", k.status.GVK.String(), "reason", reason, "err", err)
+		k.store.changed()
 	}
 	k.status.Reason, k.status.Err = reason, err.Error()
 	k.status.Answered = k.status.Answered || reason == ReasonForbidden || reason == ReasonRejected

@@ -16,9 +16,10 @@ import (
 // Store holds the rendered samples of all kinds of objects. Create it with
 // [New]. It is safe for concurrent use.
 type Store struct {
-	log    *slog.Logger
-	now    func() time.Time
-	report func(Problem)
+	log     *slog.Logger
+	now     func() time.Time
+	report  func(Problem)
+	changed func()
 
 	mu       sync.Mutex // guards all below, and the fields of kinds and families
 	families []family
@@ -65,6 +66,10 @@ type Options struct {
 	Budget time.Duration
 	// Tracer is that of [rule.Context].
 	Tracer rule.Tracer
+	// Changed is told when the next view may differ from the last one because an
+	// object, or what is known of a kind, has changed. It must neither wait nor
+	// use the store. It may be nil.
+	Changed func()
 }
 
 // New returns an empty store for the families of a set of rules.
@@ -83,6 +88,9 @@ func New(set *rule.Set, opts Options) *Store {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.changed = opts.Changed; s.changed == nil {
+		s.changed = func() {}
 	}
 	if s.report = opts.Report; s.report == nil {
 		s.report = s.logProblem

@@ -199,6 +199,7 @@ func TestPodsGap(t *testing.T) {
 	}
 	createPods(t, space, pod{name: "now", server: server})
 	haveUp(t, p, "before 1")
+	p.WaitReady(t) // what is known is good enough for a while
 	between.set(fault{resource: "pods", watch: true, times: 1, answer: status(http.StatusGone, "Expired")})
 	haveUp(t, p, "now 1")
 }

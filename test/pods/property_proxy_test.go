@@ -2,6 +2,7 @@ package pods_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -34,7 +35,7 @@ type proxy struct {
 	targets []target.Target // guarded by mu
 }
 
-func newProxy(t testing.TB) *proxy {
+func newProxy(t testing.TB, change func(*pods.Options)) *proxy {
 	t.Helper()
 	p := &proxy{server: podtest.Start(t, http.NotFoundHandler())}
 	var err error
@@ -43,9 +44,11 @@ func newProxy(t testing.TB) *proxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.client.Close)
-	part := pods.New(pods.Options{
-		Targets: p.now, Client: p.client, Timeout: 20 * time.Second, Log: slog.New(slog.DiscardHandler),
-	})
+	opts := pods.Options{Targets: p.now, Client: p.client, Timeout: 20 * time.Second, Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&opts)
+	}
+	part := pods.New(opts)
 	op := operator.New(operator.Options{Logger: slog.New(slog.DiscardHandler), ScrapeTimeout: 30 * time.Second})
 	op.SelfMetrics("")
 	op.AddPart("pods", part, operator.Native())
@@ -101,7 +104,7 @@ func (p *proxy) scrape(t testing.TB, format string) (contentType string, text []
 	r.Header.Set("Accept", accepts[format])
 	p.handler.ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
-		t.Fatalf("status %d: %s", w.Code, w.Body)
+		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	return w.Header().Get("Content-Type"), w.Body.Bytes()
 }
@@ -125,6 +128,28 @@ func (p *proxy) verify(t *testing.T, bodies []body) {
 		}
 		if _, again := p.scrape(t, format); !bytes.Equal(text, again) {
 			t.Errorf("%s: the next scrape is another one:\n%q\n%q", format, text, again)
+			p.show(t, bodies, text)
+			return
+		}
+	}
+}
+
+// accepted tests only that parsers accept the exposition, whatever is in it.
+func (p *proxy) accepted(t *testing.T, bodies []body) {
+	t.Helper()
+	p.serve(bodies)
+	for format := range accepts {
+		contentType, text := p.scrape(t, format)
+		series, err := parseTextparse(text, contentType)
+		seen := make(map[string]bool)
+		for _, s := range series {
+			if seen[s.key()] {
+				err = errors.Join(err, fmt.Errorf("%s is there twice", s.key()))
+			}
+			seen[s.key()] = true
+		}
+		if err = errors.Join(err, parseExpfmt(text, format)); err != nil {
+			t.Errorf("%s: %v", format, err)
 			p.show(t, bodies, text)
 			return
 		}

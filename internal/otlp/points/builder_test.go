@@ -3,6 +3,7 @@ package points_test
 import (
 	"errors"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -322,6 +323,23 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestReservedLabels: Prometheus would put the resource's in their place.
+func TestReservedLabels(t *testing.T) {
+	r := exposition.Rendered{Desc: metric.Desc{Name: "a"}, Chunks: []exposition.Chunk{{Raw: []byte("a{instance=\"i\",job=\"j\"} 1\na{job=\"j\",instance=\"i\\n\"} 1\n")}}}
+	chunks, seen, _ := build(t, points.Options{}, func(b *points.Builder) error { return b.Append(exposition.Text, r) })
+	ended, _, _ := build(t, points.Options{}, func(b *points.Builder) error {
+		return b.End(&points.Metric{Name: "a"}, seen[0].Labels, "")
+	})
+	for _, c := range append(chunks, ended...) {
+		for _, p := range c.Metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().All() {
+			job, _ := p.Attributes().Get("exported_job")
+			if _, instance := p.Attributes().Get("exported_instance"); job.AsString() != "j" || !instance || p.Attributes().Len() != 2 {
+				t.Errorf("attributes %v", p.Attributes().AsRaw())
+			}
+		}
+	}
+}
+
 // TestErrorOfEmit ends the build.
 func TestErrorOfEmit(t *testing.T) {
 	enough := errors.New("enough")
@@ -354,4 +372,25 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%q is no error", bad)
 		}
 	}
+}
+
+// FuzzAttributes: what is accepted can be written and read again.
+func FuzzAttributes(f *testing.F) {
+	for _, s := range []string{"a=b", "a=b%2Cc,d=%25", "a", ",", "=%", "a=b=c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := points.ParseAttributes(text)
+		if err != nil {
+			return
+		}
+		var pairs []string
+		for _, x := range a {
+			pairs = append(pairs, strings.NewReplacer("=", "%3D", ",", "%2C").Replace(url.PathEscape(x.Key))+"="+strings.ReplaceAll(url.PathEscape(x.Value), ",", "%2C"))
+		}
+		again, err := points.ParseAttributes(strings.Join(pairs, ","))
+		if diff := cmp.Diff(a, again); diff != "" || err != nil {
+			t.Errorf("%q: %v (-first +again):\n%s", pairs, err, diff)
+		}
+	})
 }

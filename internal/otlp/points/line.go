@@ -56,15 +56,7 @@ func (b *Builder) number(value float64, labels string) error {
 	p.SetTimestamp(b.now)
 	p.SetStartTimestamp(b.start)
 	p.SetDoubleValue(value)
-	attributes := p.Attributes()
-	attributes.EnsureCapacity(len(b.labels))
-	n := pointOverhead
-	for i := range b.labels {
-		l := &b.labels[i]
-		attributes.PutStr(l.Name, l.Value)
-		n += labelSize(l.Name, l.Value)
-	}
-	return b.added(n, labels, "")
+	return b.added(b.attributes(p.Attributes()), labels, "")
 }
 
 // simple reads a line as nearly all are: a name and labels of the usual

@@ -181,10 +181,25 @@ func (b *Builder) attributes(to pcommon.Map) int {
 	n := pointOverhead
 	for i := range b.labels {
 		l := &b.labels[i]
-		to.PutStr(l.Name, l.Value)
-		n += labelSize(l.Name, l.Value)
+		name := attributeName(l.Name)
+		to.PutStr(name, l.Value)
+		n += labelSize(name, l.Value)
 	}
 	return n
+}
+
+// attributeName returns what a label is called on a point. Prometheus makes the
+// labels job and instance of the resource, and would drop those of a point
+// without a word; what it scrapes it renames so.
+func attributeName(label string) string {
+	switch label {
+	case "job":
+		return "exported_job"
+	case "instance":
+		return "exported_instance"
+	default:
+		return label
+	}
 }
 
 // exemplar adds an exemplar, if there is one. Labels with the usual names become

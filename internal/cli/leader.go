@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubevitals/kubevitals/internal/election"
+	"github.com/kubevitals/kubevitals/operator"
+)
+
+// leaderFlags are the flags of leader election.
+type leaderFlags struct {
+	set *pflag.FlagSet
+
+	elect                  bool
+	namespace, name        string
+	lease, deadline, retry time.Duration
+}
+
+// add adds the flags. The name is that of the Lease, if no other is given.
+func (f *leaderFlags) add(cmd *cobra.Command, name string) {
+	flags := cmd.Flags()
+	f.set = flags
+	flags.BoolVar(&f.elect, "leader-elect", false, "of several replicas only one pushes and writes into the cluster, while all serve; it takes a Lease")
+	flags.StringVar(&f.namespace, "leader-elect-namespace", "", "namespace of the Lease (default the one this runs in)")
+	flags.StringVar(&f.name, "leader-elect-name", name, "name of the Lease")
+	flags.DurationVar(&f.lease, "leader-elect-lease-duration", 15*time.Second, "how long a leader that does not answer stays one")
+	flags.DurationVar(&f.deadline, "leader-elect-renew-deadline", 10*time.Second, "how long the leader tries to stay one before it gives up")
+	flags.DurationVar(&f.retry, "leader-elect-retry-period", 2*time.Second, "how far apart tries are")
+}
+
+// place returns the namespace of the Lease.
+func (f *leaderFlags) place() (string, error) {
+	if f.namespace != "" {
+		return f.namespace, nil
+	}
+	namespace, err := ownNamespace(podNamespaceFile)
+	if err != nil {
+		return "", fmt.Errorf("--leader-elect: this does not run in a pod with a ServiceAccount: name the namespace of the Lease with --leader-elect-namespace: %w", err)
+	}
+	return namespace, nil
+}
+
+// check reports flags that have no effect.
+func (f *leaderFlags) check() (err error) {
+	f.set.Visit(func(flag *pflag.Flag) {
+		if len(flag.Name) > len("leader-elect-") && flag.Name[:len("leader-elect-")] == "leader-elect-" && !f.elect && err == nil {
+			err = fmt.Errorf("--%s goes with --leader-elect", flag.Name)
+		}
+	})
+	if f.elect && (f.retry <= 0 || f.deadline <= f.retry || f.lease <= f.deadline) {
+		err = errors.New("--leader-elect-*: expected a lease duration that is longer than the renew deadline, which is longer than the retry period")
+	}
+	return err
+}
+
+// leading is the part that this process takes in an election.
+type leading struct {
+	elector *election.Elector
+	name    string
+}
+
+// prepare returns an elector, nil if the flags want none.
+func (f *leaderFlags) prepare(cluster func() (*rest.Config, error), log *slog.Logger) (*leading, error) {
+	if err := f.check(); err != nil || !f.elect {
+		return nil, err
+	}
+	namespace, err := f.place()
+	if err != nil {
+		return nil, err
+	}
+	config, err := cluster()
+	if err != nil {
+		return nil, fmt.Errorf("--leader-elect: %w", err)
+	}
+	e, err := election.New(config, election.Options{
+		Namespace: namespace, Name: f.name, LeaseDuration: f.lease, RenewDeadline: f.deadline, RetryPeriod: f.retry, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &leading{e, namespace + "/" + f.name}, nil
+}
+
+// instance is the same for all replicas, and for those that come after them.
+func (l *leading) instance() string { return cmp.Or(l.elector.UID(), l.name) }
+
+// register hangs the election on an Operator.
+func (l *leading) register(op *operator.Operator) {
+	op.Daemon("leader", l.elector.Run)
+	op.Collect("leader", l.elector.Collect)
+	op.Check(operator.Ready, "leader", func(context.Context) error { return operator.Warning(l.elector.Err()) })
+}

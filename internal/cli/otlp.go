@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubevitals/kubevitals/internal/otlp"
+	"github.com/kubevitals/kubevitals/internal/otlp/client"
+	"github.com/kubevitals/kubevitals/internal/otlp/points"
+	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+)
+
+// otlpFlags are the flags of pushing, of every command that serves.
+type otlpFlags struct {
+	set *pflag.FlagSet
+
+	endpoint, protocol    string
+	headers, attributes   []string
+	insecure, plain       bool
+	ca, cert, key, server string
+	timeout               time.Duration
+	interval, minInterval time.Duration
+	objects               []string
+	dots, semconv, native bool
+	instance              string
+	clusterName           string
+}
+
+func (f *otlpFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	f.set = flags
+	flags.StringVar(&f.endpoint, "otlp-endpoint", "", "push to an OpenTelemetry receiver as well: a URL, or HOST:PORT for gRPC with TLS (default $OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, $OTEL_EXPORTER_OTLP_ENDPOINT, or no push)")
+	flags.StringVar(&f.protocol, "otlp-protocol", "", "how to push: grpc or http/protobuf (default by the endpoint: gRPC without a scheme or with port 4317, else HTTP)")
+	flags.StringArrayVar(&f.headers, "otlp-header", nil, "header of each push, NAME=VALUE (repeatable)")
+	flags.BoolVar(&f.insecure, "otlp-insecure", false, "no TLS for an endpoint without a scheme")
+	flags.StringVar(&f.ca, "otlp-ca", "", "file with the certificates to trust, instead of the system's")
+	flags.StringVar(&f.cert, "otlp-cert", "", "file with the certificate to show")
+	flags.StringVar(&f.key, "otlp-key", "", "file with its key")
+	flags.StringVar(&f.server, "otlp-server-name", "", "name that the receiver's certificate must be of (default the endpoint's host)")
+	flags.BoolVar(&f.plain, "otlp-plain", false, "do not compress")
+	flags.DurationVar(&f.timeout, "otlp-timeout", client.DefaultTimeout, "how long a push may take")
+	flags.DurationVar(&f.interval, "otlp-interval", time.Minute, "how far apart two pushes are at most")
+	flags.DurationVar(&f.minInterval, "otlp-min-interval", 5*time.Second, "how far apart two pushes are at least when much changes")
+	flags.StringArrayVar(&f.attributes, "otlp-resource-attribute", nil, "attribute of the resource, NAME=VALUE (repeatable)")
+	flags.StringArrayVar(&f.objects, "otlp-object", nil, "make each object a resource of its own that has a label as an attribute, LABEL=ATTRIBUTE, such as namespace=k8s.namespace.name (repeatable)")
+	flags.BoolVar(&f.dots, "otlp-dots", false, "write names with dots instead of underscores")
+	flags.BoolVar(&f.semconv, "otlp-semconv", false, "push state sets as sums that can go down, as OpenTelemetry's conventions for Kubernetes do")
+	flags.BoolVar(&f.native, "otlp-native-histograms", false, "push native histograms as exponential ones, and the times since which is counted; it costs more")
+	flags.StringVar(&f.instance, "instance-id", "", "service.instance.id of what is pushed; the same for all replicas (default the Lease's with --leader-elect, else the hostname)")
+	flags.StringVar(&f.clusterName, "cluster-name", "", "k8s.cluster.name of what is pushed")
+	fixedValues(cmd, "otlp-protocol", string(client.GRPC), string(client.HTTP))
+}
+
+// pushing is what is needed for a push.
+type pushing struct {
+	client  client.Client
+	options otlp.Options
+	target  string
+}
+
+// prepare returns what the flags and the environment ask for, nil if that is no
+// push.
+func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others bool) (*pushing, error) {
+	env, err := otlp.FromEnvironment(lookup)
+	if err != nil {
+		return nil, err
+	}
+	config := env.Client
+	if f.endpoint == "" && (config.Endpoint == "" || env.Disabled) {
+		if others {
+			return nil, nil
+		}
+		return nil, f.idle()
+	}
+	for _, w := range env.Warnings {
+		log.Warn("Environment", "hint", w)
+	}
+	if err := f.config(&config); err != nil {
+		return nil, err
+	}
+	opts := f.options(log)
+	if opts.Points.Resource, err = f.resource(env.Resource); err != nil {
+		return nil, err
+	}
+	if env.Interval > 0 && !f.set.Changed("otlp-interval") {
+		opts.Interval = env.Interval
+	}
+	if opts.Interval <= 0 || opts.MinInterval <= 0 {
+		return nil, errors.New("--otlp-interval, --otlp-min-interval: expected times that are more than 0")
+	}
+	if opts.Points.Objects, err = f.objectKeys(); err != nil {
+		return nil, err
+	}
+	c, err := client.New(config)
+	if err != nil {
+		return nil, fmt.Errorf("--otlp-endpoint: %w", err)
+	}
+	opts.Client = c
+	return &pushing{client: c, options: opts, target: config.Endpoint}, nil
+}
+
+// options returns those of any push, without a resource that the environment knows
+// more of.
+func (f *otlpFlags) options(log *slog.Logger) otlp.Options {
+	resource, _ := f.resource(nil) // prepare has told what is wrong
+	return otlp.Options{
+		Points: points.Options{
+			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(),
+		},
+		Records: f.native, Interval: f.interval, MinInterval: f.minInterval, Logger: log,
+	}
+}
+
+// idle reports flags that have no effect, as nothing is pushed.
+func (f *otlpFlags) idle() (err error) {
+	f.set.Visit(func(flag *pflag.Flag) {
+		if strings.HasPrefix(flag.Name, "otlp-") && err == nil {
+			err = fmt.Errorf("--%s goes with --otlp-endpoint: nothing is pushed", flag.Name)
+		}
+	})
+	return err
+}
+
+// config puts what the flags say in the place of what the environment says.
+func (f *otlpFlags) config(c *client.Config) error {
+	if f.endpoint != "" {
+		c.Endpoint, c.AllSignals = f.endpoint, !hasPath(f.endpoint)
+	}
+	switch client.Protocol(f.protocol) {
+	case "":
+	case client.GRPC, client.HTTP:
+		c.Protocol = client.Protocol(f.protocol)
+	default:
+		return fmt.Errorf("--otlp-protocol %q: expected grpc or http/protobuf", f.protocol)
+	}
+	for _, h := range f.headers {
+		name, value, ok := strings.Cut(h, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--otlp-header %.20q: expected NAME=VALUE", name)
+		}
+		if c.Headers == nil {
+			c.Headers = make(map[string]string)
+		}
+		c.Headers[name] = value
+	}
+	c.Insecure, c.Plain = c.Insecure || f.insecure, c.Plain || f.plain
+	c.CAFile, c.CertFile, c.KeyFile = cmp.Or(f.ca, c.CAFile), cmp.Or(f.cert, c.CertFile), cmp.Or(f.key, c.KeyFile)
+	c.ServerName, c.UserAgent = cmp.Or(f.server, c.ServerName), userAgent()
+	if f.set.Changed("otlp-timeout") || c.Timeout == 0 {
+		c.Timeout = f.timeout
+	}
+	return nil
+}
+
+// hasPath reports whether a URL says more than where the receiver is.
+func hasPath(endpoint string) bool {
+	_, rest, hasScheme := strings.Cut(endpoint, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return hasScheme && path != ""
+}
+
+func (f *otlpFlags) resource(out points.Attributes) (points.Attributes, error) {
+	for _, a := range f.attributes {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--otlp-resource-attribute %q: expected NAME=VALUE", a)
+		}
+		out = out.With(name, value)
+	}
+	return out.With("service.version", currentVersion(), "service.instance.id", f.instance, "k8s.cluster.name", f.clusterName), nil
+}
+
+func (f *otlpFlags) objectKeys() (out []points.ObjectKey, err error) {
+	for _, o := range f.objects {
+		label, attribute, ok := strings.Cut(o, "=")
+		if !ok || label == "" || attribute == "" {
+			return nil, fmt.Errorf("--otlp-object %q: expected LABEL=ATTRIBUTE, such as namespace=k8s.namespace.name", o)
+		}
+		out = append(out, points.ObjectKey{Label: label, Attribute: attribute})
+	}
+	return out, nil
+}
+
+// pusher makes one that pushes what an Operator serves, but for what except
+// names, while this process leads.
+func (x *pushing) pusher(op *operator.Operator, leads *leading, except ...string) (*otlp.Pusher, error) {
+	opts := x.options
+	opts.Source = func(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
+		return op.Snapshot(ctx, f, operator.Except(except...))
+	}
+	opts.Instance = hostname
+	if leads != nil {
+		opts.Leader, opts.Instance = leads.elector.Term, leads.instance
+	}
+	return otlp.New(opts)
+}
+
+// hostname tells this process from others.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
+// register hangs a pusher on an Operator.
+func (x *pushing) register(op *operator.Operator, p *otlp.Pusher, log *slog.Logger) {
+	log.Info("Pushing", "endpoint", x.target)
+	op.Daemon("otlp", func(ctx context.Context) error {
+		defer func() { _ = x.client.Close() }()
+		return p.Run(ctx)
+	})
+	op.Collect("otlp", p.Collect)
+}

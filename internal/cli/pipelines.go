@@ -1,0 +1,331 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubevitals/kubevitals/internal/otlp"
+	"github.com/kubevitals/kubevitals/internal/otlp/client"
+	"github.com/kubevitals/kubevitals/internal/pipeline"
+	"github.com/kubevitals/kubevitals/internal/rbac"
+	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/rulebook"
+	"github.com/kubevitals/kubevitals/internal/source"
+	"github.com/kubevitals/kubevitals/operator"
+	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
+)
+
+// pipelineFlags are the flags of MetricPipelines.
+type pipelineFlags struct {
+	file  string
+	watch bool
+}
+
+func (f *pipelineFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "metric-pipeline", "", "file with MetricPipelines of Kyma, which switch the catalog kyma on and say where to push it")
+	flags.BoolVar(&f.watch, "metric-pipelines", false, "the same for the MetricPipelines of the cluster")
+	cmd.MarkFlagsMutuallyExclusive("metric-pipeline", "metric-pipelines")
+}
+
+// any reports whether there are any pipelines.
+func (f *pipelineFlags) any() bool { return f.file != "" || f.watch }
+
+// allow adds what it takes to watch pipelines. What Secrets they refer to is not
+// known here.
+func (f *pipelineFlags) allow(to *rbac.Permissions) {
+	if !f.watch {
+		return
+	}
+	for _, rule := range pipeline.Permissions() {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				to.Allow(rbac.Permission{Group: group, Resource: resource, Verbs: rule.Verbs, Why: "--metric-pipelines"})
+			}
+		}
+	}
+}
+
+// kymaCatalog is what a MetricPipeline switches on, and kymaFamilies how its
+// families begin.
+const (
+	kymaCatalog  = "kyma"
+	kymaFamilies = "kyma_"
+)
+
+// pipelines are the MetricPipelines that are in use.
+type pipelines struct {
+	file    string
+	watcher *pipeline.Watcher // instead of the file
+	secrets pipeline.SecretFunc
+	log     *slog.Logger
+	push    otlp.Options // but for what differs
+	leader  *leading
+
+	state *state
+	op    *operator.Operator
+
+	mu      sync.Mutex
+	err     error // of the file, or of the first pipeline that cannot be used
+	running map[string]*pipelinePush
+}
+
+// pipelinePush is the push of one pipeline.
+type pipelinePush struct {
+	config client.Config
+	pusher *otlp.Pusher
+	cancel context.CancelFunc
+	done   chan struct{}
+	forget func() // of changes
+
+	told time.Time // when its state was written last
+	says string
+}
+
+// prepare returns what the flags ask for, nil if that is nothing.
+func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.Options, leader *leading, log *slog.Logger) (*pipelines, error) {
+	if !f.any() {
+		return nil, nil
+	}
+	p := &pipelines{file: f.file, log: log, push: push, leader: leader, running: make(map[string]*pipelinePush)}
+	config, err := cluster()
+	switch {
+	case err != nil && f.watch:
+		return nil, fmt.Errorf("--metric-pipelines: %w", err)
+	case err != nil && !errors.Is(err, source.ErrNoCluster):
+		return nil, err
+	case f.watch:
+		p.watcher, err = pipeline.NewWatcher(config, log)
+		return p, err
+	case err == nil:
+		if p.secrets, err = pipeline.NewSecrets(config); err != nil {
+			return nil, err
+		}
+	default:
+		p.secrets = func(namespace, name, _ string) ([]byte, error) {
+			return nil, fmt.Errorf("the Secret %s/%s cannot be read: there is no cluster", namespace, name)
+		}
+	}
+	_, err = p.read()
+	return p, err
+}
+
+// read reads the file.
+func (p *pipelines) read() ([]pipeline.Pipeline, error) {
+	data, err := os.ReadFile(p.file)
+	if err != nil {
+		return nil, fmt.Errorf("--metric-pipeline: %w", err)
+	}
+	return pipeline.Parse(data, p.file, p.secrets)
+}
+
+// register hangs them on an Operator.
+func (p *pipelines) register(op *operator.Operator, s *state) {
+	p.op, p.state = op, s
+	op.Daemon("pipelines", p.run)
+	op.Collect("pipelines", p.collect)
+	op.Check(operator.Ready, "pipelines", func(ctx context.Context) error {
+		if p.watcher != nil {
+			if err := p.watcher.Synced(ctx); err != nil {
+				return err
+			}
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return operator.Warning(p.err)
+	})
+}
+
+// run follows the pipelines.
+func (p *pipelines) run(ctx context.Context) error {
+	defer p.stop()
+	if p.watcher != nil {
+		return p.watcher.Watch(ctx, func(all []pipeline.Pipeline) { p.apply(ctx, all, nil) })
+	}
+	return source.WatchPaths(ctx, []string{p.file}, p.log, func() {
+		all, err := p.read()
+		p.apply(ctx, all, err)
+	})
+}
+
+// apply takes pipelines as they are now into use. With an error those from before
+// stay.
+func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err error) {
+	for _, one := range all {
+		for _, w := range one.Warnings {
+			p.log.Warn("MetricPipeline", "name", one.Name, "hint", w)
+		}
+		if one.Err != nil {
+			p.log.Error("MetricPipeline cannot be used", "name", one.Name, "err", one.Err)
+			p.report(ctx, one.Name, pipeline.Condition{Status: "False", Reason: "Invalid", Message: one.Err.Error()})
+			err = errors.Join(err, fmt.Errorf("MetricPipeline %s: %w", one.Name, one.Err))
+		}
+	}
+	p.mu.Lock()
+	p.err = err
+	p.mu.Unlock()
+	if all == nil && err != nil {
+		p.log.Error("MetricPipelines cannot be read, those from before stay in use", "err", err)
+		return
+	}
+	var catalogs []rulebook.Catalog
+	if on, modules := pipeline.Modules(all); on {
+		catalogs = append(catalogs, rulebook.Catalog{Name: kymaCatalog, Params: map[string][]string{"modules": modules}})
+	}
+	p.state.change(ctx, func() (*rule.Set, []rulebook.Verdict) {
+		set, verdicts, err := p.state.rules.Catalogs(catalogs...)
+		if err != nil {
+			p.log.Error("MetricPipelines cannot switch a catalog", "err", err)
+		}
+		return set, verdicts
+	})
+	p.connect(ctx, all)
+}
+
+// connect begins pushes that are new or have changed, and ends others.
+func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
+	wanted := make(map[string]client.Config)
+	for _, one := range all {
+		if one.Kyma && one.Output != nil && one.Err == nil {
+			wanted[one.Name] = one.Output.Client
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, push := range p.running {
+		if config, ok := wanted[name]; !ok || !reflect.DeepEqual(config, push.config) {
+			push.end()
+			delete(p.running, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if p.running[name] != nil {
+			continue
+		}
+		push, err := p.start(ctx, name, wanted[name])
+		if err != nil {
+			p.log.Error("MetricPipeline cannot be used", "name", name, "err", err)
+			p.err = errors.Join(p.err, fmt.Errorf("MetricPipeline %s: %w", name, err))
+			continue
+		}
+		p.running[name] = push
+		p.log.Info("Pushing", "pipeline", name, "endpoint", push.config.Endpoint)
+	}
+}
+
+// start begins a push.
+func (p *pipelines) start(ctx context.Context, name string, config client.Config) (*pipelinePush, error) {
+	push := &pipelinePush{config: config, done: make(chan struct{})}
+	config.UserAgent = userAgent()
+	c, err := client.New(config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, push.cancel = context.WithCancel(ctx)
+	opts := p.push
+	opts.Client, opts.Source, opts.Names, opts.Logger = c, p.snapshot, p.state.otlpNames, p.log.With("pipeline", name)
+	opts.Told = func(err error) { push.tell(ctx, p, name, err) }
+	opts.Instance = hostname
+	if p.leader != nil {
+		opts.Leader, opts.Instance = p.leader.elector.Term, p.leader.instance
+	}
+	if push.pusher, err = otlp.New(opts); err != nil {
+		push.cancel()
+		return nil, errors.Join(err, c.Close())
+	}
+	go func() {
+		defer close(push.done)
+		defer func() { _ = c.Close() }()
+		if err := push.pusher.Run(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("Pushing has ended", "pipeline", name, "err", err)
+		}
+	}()
+	push.forget = p.state.onChange(push.pusher.Notify)
+	return push, nil
+}
+
+func (x *pipelinePush) end() {
+	x.forget()
+	x.cancel()
+	<-x.done
+}
+
+// stop ends all pushes.
+func (p *pipelines) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, push := range p.running {
+		push.end()
+		delete(p.running, name)
+	}
+}
+
+// snapshot is what pipelines push: the families of the catalog.
+func (p *pipelines) snapshot(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
+	s, err := p.op.Snapshot(ctx, f, operator.Only(statePart))
+	if err == nil {
+		s.Families = slices.DeleteFunc(s.Families, func(r exposition.Rendered) bool { return !strings.HasPrefix(r.Name, kymaFamilies) })
+	}
+	return s, err
+}
+
+// tellAgain is how often the state of a push is written although it is the same.
+const tellAgain = 10 * time.Minute
+
+// tell writes into the cluster how a push is, when that has changed.
+func (x *pipelinePush) tell(ctx context.Context, p *pipelines, name string, err error) {
+	c := pipeline.Condition{Status: "True", Reason: "Pushing", Message: "Metrics arrive at the receiver."}
+	if err != nil {
+		c = pipeline.Condition{Status: "False", Reason: "PushFailed", Message: err.Error()}
+	}
+	if said := c.Status + c.Message; said != x.says || time.Since(x.told) > tellAgain {
+		x.says, x.told = said, time.Now()
+		p.report(ctx, name, c)
+	}
+}
+
+// report writes a condition of a pipeline, if it is one of the cluster and this
+// process is the one that writes.
+func (p *pipelines) report(ctx context.Context, name string, c pipeline.Condition) {
+	if p.watcher == nil || p.leader != nil && !p.leader.elector.IsLeader() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := p.watcher.Report(ctx, name, c); err != nil {
+		p.log.Warn("The status of a MetricPipeline cannot be written", "name", name, "err", err)
+	}
+}
+
+// collect gives the metrics about the pushes.
+func (p *pipelines) collect(ctx context.Context, emit func(operator.Metric)) error {
+	p.mu.Lock()
+	pushers := make(map[string]*otlp.Pusher, len(p.running))
+	for name, push := range p.running {
+		pushers[name] = push.pusher
+	}
+	p.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(pushers)) {
+		err := pushers[name].Collect(ctx, func(m operator.Metric) {
+			m.Labels = append(slices.Clone(m.Labels), metric.Label{Name: "pipeline", Value: name})
+			emit(m)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
