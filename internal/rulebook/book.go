@@ -106,26 +106,25 @@ func (b *Book) ConfigMaps(all []ConfigMap) (*rule.Set, []Verdict) {
 }
 
 // Catalogs switches catalogs on, and all others off that it switched on before.
-// Those that the configuration names are on anyway, as the configuration has them.
-// The set is nil when the rules in use stay as they are.
-func (b *Book) Catalogs(all ...Catalog) (*rule.Set, []Verdict) {
+// Those that the configuration names are on anyway, and as it says. The set is nil
+// when the rules in use stay as they are; the error is that there is no such
+// catalog, and then nothing has changed.
+func (b *Book) Catalogs(all ...Catalog) (*rule.Set, []Verdict, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := maps.Clone(b.current)
 	maps.DeleteFunc(next, func(name string, _ unit) bool { return strings.HasPrefix(name, catalogUnit) })
-	var unknown []Verdict
 	for _, c := range all {
-		name := catalogUnit + c.Name
 		u, err := unitOfCatalog(c)
-		switch {
-		case err != nil:
-			unknown = append(unknown, Verdict{ConfigMap: name, Err: err, News: true})
-		case !slices.Contains(b.config.catalogs(next[ownUnit].files), c.Name):
-			next[name] = u
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(b.config.catalogs(next[ownUnit].files), c.Name) {
+			next[catalogUnit+c.Name] = u
 		}
 	}
 	set, verdicts := b.change(next)
-	return set, append(verdicts, unknown...)
+	return set, verdicts, nil
 }
 
 // change works out which of the units that have changed can be used. The caller
