@@ -81,7 +81,9 @@ func TestOutput(t *testing.T) {
 	secrets := someSecrets(map[string]string{
 		"s/endpoint": "https://collector.example:4318\n", "s/user": "u", "s/password": "p w", "s/ca": strings.ReplaceAll(cert, "\n", `\n`), "s/cert": cert, "s/key": key, "s/token": "secret\n",
 	})
-	ref := func(key string) string { return `valueFrom: {secretKeyRef: {namespace: ns, name: s, key: ` + key + `}}` }
+	ref := func(key string) string {
+		return `valueFrom: {secretKeyRef: {namespace: ns, name: s, key: ` + key + `}}`
+	}
 	for name, x := range map[string]struct {
 		otlp string
 		want client.Config
@@ -124,7 +126,9 @@ func TestOutput(t *testing.T) {
 func TestOutputErrors(t *testing.T) {
 	cert, key := pair(t)
 	secrets := someSecrets(map[string]string{"s/bad": "hunter2 :/\x00/", "s/empty": "\n", "s/cert": cert, "s/key": key, "s/lines": "hunter2\nX: y"})
-	ref := func(key string) string { return `valueFrom: {secretKeyRef: {namespace: ns, name: s, key: ` + key + `}}` }
+	ref := func(key string) string {
+		return `valueFrom: {secretKeyRef: {namespace: ns, name: s, key: ` + key + `}}`
+	}
 	f := func(otlp, want string) {
 		t.Helper()
 		p := one(t, head+"spec:\n  input: {kyma: {enabled: true}}\n  output:\n    otlp: "+otlp+"\n", secrets)
@@ -171,13 +175,8 @@ func TestInput(t *testing.T) {
 	f := func(text string, want Pipeline, errs string) {
 		t.Helper()
 		p := one(t, text, nil)
-		if got := ""; p.Err != nil {
-			got = p.Err.Error()
-			if errs == "" || !strings.Contains(got, errs) {
-				t.Errorf("%s\n%s, want %q", text, got, errs)
-			}
-		} else if errs != "" {
-			t.Errorf("%s\nno error, want %s", text, errs)
+		if (p.Err != nil) != (errs != "") || p.Err != nil && !strings.Contains(p.Err.Error(), errs) {
+			t.Errorf("%s\nerror %v, want %q", text, p.Err, errs)
 		}
 		p.Err = nil
 		want.Name = "p"

@@ -93,9 +93,26 @@ func (c *cluster) check(want string) {
 	}
 }
 
-// answer has requests answered by an error for as long as it is not nil.
-func answer(client *fake.FakeDynamicClient, verb, resource string, err *error) {
-	client.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) { return *err != nil, nil, *err })
+// failure is what requests are answered by. Without an error they get what they ask
+// for.
+type failure struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *failure) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// of has the failure answer some requests.
+func (f *failure) of(client *fake.FakeDynamicClient, verb, resource string) {
+	client.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.err != nil, nil, f.err
+	})
 }
 
 func pipelineObject(spec map[string]any) *unstructured.Unstructured {
@@ -128,10 +145,10 @@ func (c *cluster) setSecret(text string) {
 // and keeps what it knows while there is no answer.
 func TestSecretsWithoutWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var err error
+		var f failure
 		c := newCluster(t, func(client *fake.FakeDynamicClient) {
 			client.PrependWatchReactor("secrets", clienttesting.DefaultWatchReactor(nil, refusal("secrets", "s")))
-			answer(client, "get", "secrets", &err)
+			f.of(client, "get", "secrets")
 		}, pipelineObject(withSecret()), secretObject("YQ==")) // a
 		c.check("p false a")
 		c.setSecret("Yg==") // b
@@ -139,18 +156,18 @@ func TestSecretsWithoutWatch(t *testing.T) {
 		time.Sleep(time.Minute)
 		c.check("p false b")
 
-		err = someError
+		f.set(someError)
 		c.setSecret("Yw==") // c
 		time.Sleep(time.Minute)
 		c.check("p false b")
-		err = nil
+		f.set(nil)
 		time.Sleep(5 * time.Second) // sooner than in a minute
 		c.check("p false c")
 
-		err = refusal("secrets", "s")
+		f.set(refusal("secrets", "s"))
 		time.Sleep(time.Minute)
 		c.check(`p false metricpipeline p: spec.output.otlp.endpoint: Secret ns/s, key "k": secrets "s" is forbidden: no: a Role in namespace "ns" must allow get of it`)
-		err = nil
+		f.set(nil)
 		c.setSecret("YSBi?")
 		time.Sleep(time.Minute)
 		c.check(`p false metricpipeline p: spec.output.otlp.endpoint: Secret ns/s, key "k": its data are not base64`)
@@ -186,20 +203,17 @@ func update(t *testing.T, c *cluster, u *unstructured.Unstructured) {
 // TestNotReadable is not synced until it may list, and does not forget what it knows.
 func TestNotReadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err := refusal(resource, "")
-		c := newCluster(t, func(client *fake.FakeDynamicClient) { answer(client, "list", resource, &err) }, pipelineObject(nil))
-		synctest.Wait()
+		f := &failure{err: refusal(resource, "")}
+		c := newCluster(t, func(client *fake.FakeDynamicClient) { f.of(client, "list", resource) }, pipelineObject(nil))
 		time.Sleep(30 * time.Second)
+		c.check("")
 		if err := c.w.Synced(t.Context()); err == nil || !strings.Contains(err.Error(), "a ClusterRole must allow get, list and watch") {
 			t.Errorf("synced: %v", err)
-		}
-		if c.n != 0 {
-			t.Errorf("told %d times", c.n)
 		}
 		if n := strings.Count(c.log.String(), "cannot be read"); n != 1 {
 			t.Errorf("%d lines:\n%s", n, c.log)
 		}
-		err = nil
+		f.set(nil)
 		time.Sleep(maxRetry * 2 * time.Second)
 		c.check("p false")
 		if err := c.w.Synced(t.Context()); err != nil {
@@ -212,10 +226,10 @@ func TestNotReadable(t *testing.T) {
 // written is not tried each time.
 func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var err error
+		var f failure
 		attempts := 0
 		c := newCluster(t, func(client *fake.FakeDynamicClient) {
-			answer(client, "update", resource, &err)
+			f.of(client, "update", resource)
 			client.PrependReactor("update", resource, func(a clienttesting.Action) (bool, runtime.Object, error) {
 				if a.GetSubresource() == "status" {
 					attempts++
@@ -254,7 +268,7 @@ func TestReport(t *testing.T) {
 			{reason: "D", err: apierrors.NewNotFound(schema.GroupResource{Resource: resource}, "p"), attempts: 7},
 		} {
 			time.Sleep(x.pause)
-			err = x.err
+			f.set(x.err)
 			if got := report(x.reason, x.attempts); (got != nil) != x.failed {
 				t.Errorf("%+v: %v", x, got)
 			}
