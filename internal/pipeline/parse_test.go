@@ -8,6 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +228,31 @@ func TestFileErrors(t *testing.T) {
 	f(strings.Replace(head, "name: p", "", 1), "p.yaml:3:11: the MetricPipeline has no metadata.name")
 	f(head+"---\n"+head, `p.yaml:5:1: MetricPipeline "p" is there twice`)
 	f(head+"---\nkind: x\n", `p.yaml:5:7: kind "x": expected MetricPipeline`)
+}
+
+// TestDocumented parses the MetricPipelines that the documentation shows.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metric-pipeline.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _ := pair(t)
+	secrets := func(_, _, key string) ([]byte, error) {
+		if key == "ca.crt" {
+			return []byte(cert), nil
+		}
+		return []byte("token"), nil
+	}
+	n := 0
+	for _, m := range regexp.MustCompile("(?ms)^```yaml[^\\n]*\\n(apiVersion: "+group+"/.*?)^```$").FindAllSubmatch(page, -1) {
+		n++
+		if p := one(t, string(m[1]), secrets); p.Err != nil || len(p.Warnings) > 0 || p.Output == nil || strings.Join(p.Modules, " ") != "istio telemetry" {
+			t.Errorf("%s\n%+v", m[1], p)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d examples", n)
+	}
 }
 
 func TestModules(t *testing.T) {

@@ -319,3 +319,32 @@ status: {conditions: [{type: AgentHealthy, status: "True", reason: AgentReady, m
 		t.Errorf("%d attempts, want 1", attempts)
 	}
 }
+
+// TestMetricPipelinePruned has a schema without spec.input.kyma, as Kyma's is: the
+// API server refuses it, and annotations say the same.
+func TestMetricPipelinePruned(t *testing.T) {
+	t.Cleanup(func() {
+		run(t, control, "delete", "crd", "metricpipelines.telemetry.kyma-project.io", "--ignore-not-found")
+	})
+	const (
+		anything = "{type: object, x-kubernetes-preserve-unknown-fields: true}"
+		schema   = `{type: object, properties: {spec: {type: object, properties: {input: {type: object, properties: {runtime: ANY}}, output: ANY}}, ` +
+			`status: {type: object, properties: {conditions: {type: array, items: ANY}}}}}`
+	)
+	crd := strings.Replace(string(pipelineCRD("v1beta1")), anything, strings.ReplaceAll(schema, "ANY", anything), 1)
+	applyText(t, control, crd)
+	w := watchPipelines(t, pipelineAccount(t, "pruned"))
+	if err := control.Apply(t.Context(), []byte(metricPipeline("v1beta1", "p", `{input: {kyma: {enabled: true}}}`))); err == nil {
+		t.Error("the API server has taken a field that is not in the schema")
+	}
+	applyText(t, control, metricPipeline("v1beta1", "p", `{input: {runtime: {enabled: true}}}`))
+	w.wait("no annotations", "p false []")
+	run(t, control, "annotate", "metricpipeline", "p", "telemetry.kyma-project.io/experimental-kyma-input=true", "kubevitals.io/kyma-modules=telemetry,istio")
+	w.wait("the annotations", "p true [istio telemetry]")
+	if err := w.watcher.Report(t.Context(), "p", pipeline.Condition{Status: "True", Reason: "Pushing"}); err != nil {
+		t.Error(err)
+	}
+	if _, conditions, _ := pipelineStatus(t, "p"); conditions[pipeline.ConditionType] != "True/Pushing//1" {
+		t.Errorf("conditions %v", conditions)
+	}
+}
