@@ -166,6 +166,10 @@ func (w *watched) wait(what, want string) {
 	})
 }
 
+func metricPipelines(version string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "telemetry.kyma-project.io", Version: version, Resource: "metricpipelines"}
+}
+
 func metricPipeline(version, name, spec string) string {
 	return fmt.Sprintf("apiVersion: telemetry.kyma-project.io/%s\nkind: MetricPipeline\nmetadata: {name: %s}\nspec: %s\n", version, name, spec)
 }
@@ -190,7 +194,9 @@ func TestMetricPipelines(t *testing.T) {
 	w.wait("another", "a true [] h:1 ; b true [telemetry]")
 	applyText(t, control, metricPipeline("v1alpha1", "b", `{input: {kyma: {enabled: true, modules: [istio]}}}`))
 	w.wait("updated", "a true [] h:1 ; b true [istio]")
-	run(t, control, "delete", "metricpipeline", "b")
+	if err := dynamicClient(t, control).Resource(metricPipelines("v1alpha1")).Delete(t.Context(), "b", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	w.wait("deleted", "a true [] h:1 ")
 
 	// The Secret of an output comes, changes and goes.
@@ -227,8 +233,7 @@ func TestMetricPipelines(t *testing.T) {
 // conditions as type=status/reason/message and when they began.
 func pipelineStatus(t *testing.T, name string) (version string, conditions, since map[string]string) {
 	t.Helper()
-	u, err := dynamicClient(t, control).Resource(schema.GroupVersionResource{Group: "telemetry.kyma-project.io", Version: "v1beta1", Resource: "metricpipelines"}).
-		Get(t.Context(), name, metav1.GetOptions{})
+	u, err := dynamicClient(t, control).Resource(metricPipelines("v1beta1")).Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +344,8 @@ func TestMetricPipelinePruned(t *testing.T) {
 	}
 	applyText(t, control, metricPipeline("v1beta1", "p", `{input: {runtime: {enabled: true}}}`))
 	w.wait("no annotations", "p false []")
-	run(t, control, "annotate", "metricpipeline", "p", "telemetry.kyma-project.io/experimental-kyma-input=true", "kubevitals.io/kyma-modules=telemetry,istio")
+	const annotations = "{name: p, annotations: {telemetry.kyma-project.io/experimental-kyma-input: 'true', kubevitals.io/kyma-modules: 'telemetry,istio'}}"
+	applyText(t, control, strings.Replace(metricPipeline("v1beta1", "p", `{input: {runtime: {enabled: true}}}`), "{name: p}", annotations, 1))
 	w.wait("the annotations", "p true [istio telemetry]")
 	if err := w.watcher.Report(t.Context(), "p", pipeline.Condition{Status: "True", Reason: "Pushing"}); err != nil {
 		t.Error(err)
