@@ -136,10 +136,18 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 // besideBudget is what the process needs besides --budget.
 const besideBudget = 32 << 20
 
+// garbage is how much of the memory may be garbage, in percent of what is in use.
+// That is nearly all bodies, which have no pointers: collecting costs next to
+// nothing, and is paid for by memory that is used again.
+const garbage = 10
+
 // limitMemory has garbage collected in time. Bodies that pods have sent would
 // otherwise take twice their budget, as memory is used again only when as much
-// has become garbage as is in use. GOMEMLIMIT counts for more.
+// has become garbage as is in use. GOGC and GOMEMLIMIT count for more.
 func (f *podsFlags) limitMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(f.ask.budget) + besideBudget)
 	}
