@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,7 +30,7 @@ func nodeOf(v any) *yaml.Node {
 	case string:
 		return scalar("!!str", v)
 	case bool:
-		return scalar("!!bool", fmt.Sprint(v))
+		return scalar("!!bool", strconv.FormatBool(v))
 	case float64:
 		return scalar("!!float", fmt.Sprint(v))
 	default:

@@ -78,7 +78,6 @@ type document struct {
 // header reads what every object has. It reports whether it is that of a
 // MetricPipeline.
 func (d *document) header(r rule.Reporter, n *yaml.Node) bool {
-	before := errorsIn(d.found)
 	own := rule.NewReporter(d.file, &d.found)
 	if n.Kind != yaml.MappingNode {
 		r.Errorf(n, "expected a %s of %s", kind, group)
@@ -100,7 +99,7 @@ func (d *document) header(r rule.Reporter, n *yaml.Node) bool {
 		r.Errorf(cmp.Or(at["apiVersion"], n), "apiVersion %q: expected %s/v1alpha1 or %s/v1beta1", d.apiVersion, group, group)
 		return false
 	}
-	if d.name == "" && errorsIn(d.found) == before {
+	if d.name == "" {
 		r.Errorf(cmp.Or(at["metadata"], n), "the %s has no metadata.name", kind)
 		return false
 	}

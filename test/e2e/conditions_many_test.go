@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -191,21 +190,4 @@ func watchedOnce(t *testing.T, log []controlplane.Request, kinds []kind, refused
 			t.Errorf("%s: %d watches", k.crdName(), n)
 		}
 	}
-}
-
-// peakMemory returns the most resident memory that a process has had, in bytes, or
-// 0 where that is not known.
-func peakMemory(t *testing.T, p *program.Process) int64 {
-	t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
-	if err != nil {
-		return 0
-	}
-	var kilobytes int64
-	for line := range strings.Lines(string(data)) {
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); err == nil {
-			return kilobytes << 10
-		}
-	}
-	return 0
 }

@@ -455,6 +455,11 @@ func TestTLS(t *testing.T) {
 			if err := export(held); err != nil {
 				t.Errorf("without verification: %v", err)
 			}
+			skip := config
+			skip.CAFile, skip.SkipVerify = theirs.file, true
+			if err := export(skip); err != nil {
+				t.Errorf("without verification, with a file: %v", err)
+			}
 			system := config
 			system.CAFile = ""
 			if err := export(system); err == nil {
