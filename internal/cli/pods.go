@@ -120,10 +120,10 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 		return errors.Join(err, servers.close())
 	}
 	p.register(servers)
+	log.Info("Serving", "url", servers.url, "source", p.source)
 	if err := push.register(servers.op, log, nil, processPart); err != nil {
 		return errors.Join(err, servers.close())
 	}
-	log.Info("Serving", "url", servers.url, "source", p.source)
 	told := context.AfterFunc(cmd.Context(), func() { log.Info("Stopping: what is being answered is answered first") })
 	defer told()
 	if err := servers.run(cmd.Context()); err != nil {

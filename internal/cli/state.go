@@ -118,12 +118,12 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if lines != nil {
 		lines.register(servers.op, s)
 	}
-	if err := push.register(servers.op, log, s); err != nil {
-		return errors.Join(err, servers.close())
-	}
 	log.Info("Serving", "url", servers.url, "source", s.title)
 	if servers.telemetry != nil {
 		log.Info("Serving metrics of Kubevitals itself", "telemetry", servers.telemetryURL)
+	}
+	if err := push.register(servers.op, log, s); err != nil {
+		return errors.Join(err, servers.close())
 	}
 	ctx, cancel := untilAppears(cmd.Context(), f.ksm.missing)
 	defer cancel()

@@ -141,13 +141,24 @@ type Series map[string]float64
 // earlier one has stored is not stale when the next has none of it.
 func (s *Server) Series(t testing.TB) Series {
 	t.Helper()
+	return s.series(t, labels.MustNewMatcher(labels.MatchNotEqual, "__name__", ""))
+}
+
+// SeriesOf returns the series of a job.
+func (s *Server) SeriesOf(t testing.TB, job string) Series {
+	t.Helper()
+	return s.series(t, labels.MustNewMatcher(labels.MatchEqual, "job", job))
+}
+
+func (s *Server) series(t testing.TB, which *labels.Matcher) Series {
+	t.Helper()
 	q, err := s.db.Querier(math.MinInt64, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = q.Close() }()
 	out := Series{}
-	set := q.Select(t.Context(), false, nil, labels.MustNewMatcher(labels.MatchNotEqual, "__name__", ""))
+	set := q.Select(t.Context(), false, nil, which)
 	var it chunkenc.Iterator
 	for set.Next() {
 		series := set.At()
