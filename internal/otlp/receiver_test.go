@@ -249,7 +249,7 @@ func (s *store) check(t *testing.T, config client.Config, limit int, want string
 	op.SelfMetrics("")
 	op.Collect("world", w.collect)
 	opts := otlp.Options{
-		Client: c, Logger: slog.New(slog.DiscardHandler), MinInterval: 10 * time.Millisecond,
+		Client: c, Logger: slog.New(slog.DiscardHandler), MinInterval: 10 * time.Millisecond, Backoff: 20 * time.Millisecond,
 		Source: func(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) { return op.Snapshot(ctx, f) },
 	}
 	opts.Points.Limit = limit
@@ -257,7 +257,6 @@ func (s *store) check(t *testing.T, config client.Config, limit int, want string
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.SetBackoff(20 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = p.Run(ctx) })
