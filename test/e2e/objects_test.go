@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,13 +90,19 @@ func install(t *testing.T, c *controlplane.ControlPlane, kinds ...kind) {
 	}
 }
 
-// uninstall removes a kind and all of its objects, if it is there.
+// uninstall removes a kind and all of its objects, if it is there, and waits until
+// it is gone: another one of the name would be removed with it.
 func uninstall(t *testing.T, c *controlplane.ControlPlane, k kind) {
 	t.Helper()
 	client := dynamicClient(t, c).Resource(crds)
-	err := client.Delete(context.WithoutCancel(t.Context()), k.crdName(), metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		t.Error(err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	err := client.Delete(ctx, k.crdName(), metav1.DeleteOptions{})
+	for err == nil && ctx.Err() == nil {
+		_, err = client.Get(ctx, k.crdName(), metav1.GetOptions{})
+	}
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("removing %s: %v", k.crdName(), err)
 	}
 }
 
