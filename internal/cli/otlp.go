@@ -196,7 +196,8 @@ func (f *otlpFlags) objectKeys() (out []points.ObjectKey, err error) {
 func (x *pushing) pusher(op *operator.Operator, leads *leading, except ...string) (*otlp.Pusher, error) {
 	opts := x.options
 	opts.Source = func(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
-		return op.Snapshot(ctx, f, operator.Except(except...))
+		// Strict: what a collector that fails has had before must not end.
+		return op.Snapshot(ctx, f, operator.Except(except...), operator.Strict())
 	}
 	opts.Instance = hostname
 	if leads != nil {

@@ -171,7 +171,7 @@ func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err erro
 		if one.Err != nil {
 			p.log.Error("MetricPipeline cannot be used", "name", one.Name, "err", one.Err)
 			p.report(ctx, one.Name, pipeline.Condition{Status: "False", Reason: "Invalid", Message: one.Err.Error()})
-			err = errors.Join(err, fmt.Errorf("MetricPipeline %s: %w", one.Name, one.Err))
+			err = errors.Join(err, one.Err) // which names it
 		}
 	}
 	p.mu.Lock()
@@ -222,7 +222,7 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 			continue
 		}
 		p.running[name] = push
-		p.log.Info("Pushing", "pipeline", name, "endpoint", push.config.Endpoint)
+		p.log.Info("Pushing", "pipeline", name)
 	}
 }
 
@@ -275,7 +275,7 @@ func (p *pipelines) stop() {
 
 // snapshot is what pipelines push: the families of the catalog.
 func (p *pipelines) snapshot(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
-	s, err := p.op.Snapshot(ctx, f, operator.Only(statePart))
+	s, err := p.op.Snapshot(ctx, f, operator.Only(statePart), operator.Strict())
 	if err == nil {
 		s.Families = slices.DeleteFunc(s.Families, func(r exposition.Rendered) bool { return !strings.HasPrefix(r.Name, kymaFamilies) })
 	}

@@ -80,6 +80,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	s.rules.Switched = s.pipelines.any()
 	rules := s.rules.book(slog.New(slog.DiscardHandler))
 	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {

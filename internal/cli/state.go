@@ -137,6 +137,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 
 // prepare loads the rules and makes the part.
 func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, error) {
+	f.rules.Switched = f.pipelines.any()
 	rules := f.rules.book(log)
 	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {
