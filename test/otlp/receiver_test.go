@@ -197,7 +197,7 @@ func backup(t *testing.T, args ...string) (p *program.Process, file string) {
 	return program.Start(t, binary, args...), file
 }
 
-const size = "backup_size_bytes{job=mine,name=nightly,namespace=db}"
+const size = "backup_size_bytes{exported_job=mine,name=nightly,namespace=db}"
 
 // arrives waits until the size of the backup has a value, or has ended.
 func arrives(t *testing.T, s *sink, value float64, ended bool) {
@@ -291,14 +291,27 @@ func TestCollectorTrouble(t *testing.T) {
 		arrives(t, s, 14, false)
 		s.check(t)
 	})
-	t.Run("takes 64 KiB", func(t *testing.T) {
+	t.Run("takes no more than 1 MiB", func(t *testing.T) {
 		t.Parallel()
 		s := new(sink)
-		demo := filepath.Join("..", "..", "internal", "cli", "demo", "cluster.yaml")
-		p, _ := backup(t, "--from", demo, "--catalog", "gateway-api", "--catalog", "kuadrant", "--catalog", "conditions", "--otlp-protocol=grpc",
-			"--otlp-endpoint", "http://"+receive(t, s, "grpc", map[string]any{"max_recv_msg_size_mib": 0}))
+		endpoint := "http://" + receive(t, s, "grpc", map[string]any{"max_recv_msg_size_mib": 1})
+		p, file := backup(t, "--otlp-endpoint", endpoint, "--otlp-protocol=grpc", "--otlp-plain")
+		var many strings.Builder
+		many.WriteString(objects)
+		for i := range 3000 {
+			fmt.Fprintf(&many, "---\n{apiVersion: example.com/v1, kind: Backup, metadata: {name: b%d, namespace: db}, status: {phase: Done, done: %d}}\n", i, i)
+		}
+		write(t, file, many.String())
+		program.Poll(t, "the last point", func() error {
+			if p, ok := s.last("backup_size_bytes{exported_job=mine,name=b2999,namespace=db}"); !ok || p.value != 2999 {
+				return fmt.Errorf("the last one is %+v", p)
+			}
+			return nil
+		})
 		arrives(t, s, 12, false)
-		_ = p
 		s.check(t)
+		if _, body := p.Get(t, "/metrics", nil); strings.Contains(string(body), `kubevitals_otlp_requests_total{result="too_large"} 0`) {
+			t.Error("no request was too large")
+		}
 	})
 }

@@ -38,7 +38,8 @@ type Process struct {
 	// Output is what it has written to stdout and stderr.
 	Output *Output
 
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	ended bool
 }
 
 var serving = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
@@ -91,8 +92,28 @@ func StartAt(t *testing.T, url string, cmd *exec.Cmd) *Process {
 	return p
 }
 
+// Kill ends the process at once, as the loss of its node does.
+func (p *Process) Kill(t *testing.T) {
+	t.Helper()
+	p.ended = true
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // it was killed
+}
+
+// Stop ends the process before the test ends.
+func (p *Process) Stop(t *testing.T) {
+	t.Helper()
+	p.end(t)
+	p.ended = true
+}
+
 func (p *Process) end(t *testing.T) {
 	t.Helper()
+	if p.ended {
+		return
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("kubevitals has ended before the test: %v", err)
 	}
