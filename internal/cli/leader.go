@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubevitals/kubevitals/internal/election"
+	"github.com/kubevitals/kubevitals/internal/rbac"
 	"github.com/kubevitals/kubevitals/operator"
 )
 
@@ -47,6 +48,15 @@ func (f *leaderFlags) place() (string, error) {
 		return "", fmt.Errorf("--leader-elect: this does not run in a pod with a ServiceAccount: name the namespace of the Lease with --leader-elect-namespace: %w", err)
 	}
 	return namespace, nil
+}
+
+// allow adds what the election takes, in the namespace of the Lease or of the
+// account.
+func (f *leaderFlags) allow(to *rbac.Permissions, namespace string) {
+	if f.elect {
+		to.Allow(rbac.Permission{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "get", "update"}, Why: "--leader-elect"},
+			cmp.Or(f.namespace, namespace))
+	}
 }
 
 // check reports flags that have no effect.

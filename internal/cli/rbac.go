@@ -71,7 +71,7 @@ are guessed, and marked so.`,
 // rbacListed are the flags of the command state on which permissions depend.
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
-	"metric-pipeline", "metric-pipelines",
+	"leader-elect", "leader-elect-namespace", "metric-pipeline", "metric-pipelines",
 	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
@@ -112,6 +112,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	s.pipelines.allow(permissions)
+	s.push.leader.allow(permissions, f.namespace)
 	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: append(about, f.about(plan, permissions)...), Permissions: permissions}
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err

@@ -52,7 +52,7 @@ are not listed. No cluster is asked.`,
 }
 
 // rbacPodsListed are the flags of the command pods on which permissions depend.
-var rbacPodsListed = []string{"auth", "auth-kubeconfig", "namespaces", "namespace-selector", "own-namespace"}
+var rbacPodsListed = []string{"auth", "auth-kubeconfig", "leader-elect", "leader-elect-namespace", "namespaces", "namespace-selector", "own-namespace"}
 
 func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	if err := checkAccount(f.name, f.namespace); err != nil {
@@ -74,6 +74,7 @@ func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	for _, rule := range watch.Permissions(watch.Options{Namespaces: chosen.namespaces, NamespaceSelector: p.choose.namespaceSelector}) {
 		allow(permissions, rule)
 	}
+	p.push.leader.allow(permissions, f.namespace)
 	about := []string{"Printed by: " + commandLine(cmd)}
 	switch {
 	case len(chosen.namespaces) == 0:
