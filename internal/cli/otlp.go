@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -71,17 +72,20 @@ type pushing struct {
 // prepare returns what the flags and the environment ask for, nil if that is no
 // push.
 func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others bool) (*pushing, error) {
-	env, err := otlp.FromEnvironment(lookup)
-	if err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
 	}
-	config := env.Client
-	if f.endpoint == "" && (config.Endpoint == "" || env.Disabled) {
+	if f.endpoint == "" && !named(lookup) {
 		if others {
 			return nil, nil
 		}
 		return nil, f.idle()
 	}
+	env, err := otlp.FromEnvironment(lookup)
+	if err != nil {
+		return nil, err
+	}
+	config := env.Client
 	for _, w := range env.Warnings {
 		log.Warn("Environment", "hint", w)
 	}
@@ -89,17 +93,11 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others
 		return nil, err
 	}
 	opts := f.options(log)
-	if opts.Points.Resource, err = f.resource(env.Resource); err != nil {
+	if opts.Points.Resource, err = f.resource(env.Resource); err != nil { // check has seen the flags
 		return nil, err
 	}
 	if env.Interval > 0 && !f.set.Changed("otlp-interval") {
 		opts.Interval = env.Interval
-	}
-	if opts.Interval <= 0 || opts.MinInterval <= 0 {
-		return nil, errors.New("--otlp-interval, --otlp-min-interval: expected times that are more than 0")
-	}
-	if opts.Points.Objects, err = f.objectKeys(); err != nil {
-		return nil, err
 	}
 	c, err := client.New(config)
 	if err != nil {
@@ -112,13 +110,33 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others
 // options returns those of any push, without a resource that the environment knows
 // more of.
 func (f *otlpFlags) options(log *slog.Logger) otlp.Options {
-	resource, _ := f.resource(nil) // prepare has told what is wrong
+	resource, _ := f.resource(nil) // check has told what is wrong
+	objects, _ := f.objectKeys()
 	return otlp.Options{
 		Points: points.Options{
-			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(),
+			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(), Objects: objects,
 		},
 		Records: f.native, Interval: f.interval, MinInterval: f.minInterval, Logger: log,
 	}
+}
+
+// check reports what is wrong with flags, whatever is pushed.
+func (f *otlpFlags) check() error {
+	if f.interval <= 0 || f.minInterval <= 0 {
+		return errors.New("--otlp-interval, --otlp-min-interval: expected times that are more than 0")
+	}
+	if _, err := f.resource(nil); err != nil {
+		return err
+	}
+	_, err := f.objectKeys()
+	return err
+}
+
+// named reports whether the environment wants a push. What else it says matters
+// only then: others may have put it there for other programs.
+func named(lookup func(string) string) bool {
+	endpoint := cmp.Or(lookup("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"), lookup("OTEL_EXPORTER_OTLP_ENDPOINT"))
+	return endpoint != "" && !strings.EqualFold(lookup("OTEL_SDK_DISABLED"), "true") && lookup("OTEL_METRICS_EXPORTER") != "none"
 }
 
 // idle reports flags that have no effect, as nothing is pushed.
@@ -143,17 +161,22 @@ func (f *otlpFlags) config(c *client.Config) error {
 	default:
 		return fmt.Errorf("--otlp-protocol %q: expected grpc or http/protobuf", f.protocol)
 	}
-	for _, h := range f.headers {
+	for i, h := range f.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok || name == "" {
-			return fmt.Errorf("--otlp-header %.20q: expected NAME=VALUE", name)
+			return fmt.Errorf("--otlp-header number %d: expected NAME=VALUE", i+1) // it may be secret
 		}
 		if c.Headers == nil {
 			c.Headers = make(map[string]string)
 		}
 		c.Headers[name] = value
 	}
-	c.Insecure, c.Plain = c.Insecure || f.insecure, c.Plain || f.plain
+	if f.set.Changed("otlp-insecure") {
+		c.Insecure = f.insecure
+	}
+	if f.set.Changed("otlp-plain") {
+		c.Plain = f.plain
+	}
 	c.CAFile, c.CertFile, c.KeyFile = cmp.Or(f.ca, c.CAFile), cmp.Or(f.cert, c.CertFile), cmp.Or(f.key, c.KeyFile)
 	c.ServerName, c.UserAgent = cmp.Or(f.server, c.ServerName), userAgent()
 	if f.set.Changed("otlp-timeout") || c.Timeout == 0 {
@@ -177,7 +200,10 @@ func (f *otlpFlags) resource(out points.Attributes) (points.Attributes, error) {
 		}
 		out = out.With(name, value)
 	}
-	return out.With("service.version", currentVersion(), "service.instance.id", f.instance, "k8s.cluster.name", f.clusterName), nil
+	if out.Get("service.version") == "" {
+		out = out.With("service.version", currentVersion())
+	}
+	return out.With("service.instance.id", f.instance, "k8s.cluster.name", f.clusterName), nil
 }
 
 func (f *otlpFlags) objectKeys() (out []points.ObjectKey, err error) {
@@ -215,9 +241,23 @@ func hostname() string {
 	return name
 }
 
+// redacted is an endpoint without what may be secret in it.
+func redacted(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		_, host, found := strings.Cut(endpoint, "@")
+		if !found {
+			host = endpoint
+		}
+		host, _, _ = strings.Cut(host, "?")
+		return host
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
 // register hangs a pusher on an Operator.
 func (x *pushing) register(op *operator.Operator, p *otlp.Pusher, log *slog.Logger) {
-	log.Info("Pushing", "endpoint", x.target)
+	log.Info("Pushing", "endpoint", redacted(x.target))
 	op.Daemon("otlp", func(ctx context.Context) error {
 		defer func() { _ = x.client.Close() }()
 		return p.Run(ctx)

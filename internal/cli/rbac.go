@@ -180,6 +180,8 @@ func commandLine(cmd *cobra.Command) string {
 			switch {
 			case flag.Value.Type() == "bool" && value == "true":
 				word = "--" + flag.Name
+			case strings.HasPrefix(flag.Name, "otlp-"):
+				word = "--" + flag.Name + "=…" // it may be secret, and no permission depends on it
 			case strings.ContainsAny(value, "\r\n"):
 				word = "--" + flag.Name + "=…"
 			case strings.ContainsAny(value, " \t'\"\\$`*?[](){}<>|&;!#~"):

@@ -24,6 +24,8 @@ type attempt struct {
 	ending       bool // tombstones are on their way
 	builder      *points.Builder
 	unacked      bool // a chunk was not, since the last look
+	taken        int  // points that the receiver took
+	refusal      error
 }
 
 // run sends a snapshot and, if all of it was sent, ends the series that it does
@@ -144,7 +146,7 @@ func (x *attempt) emit(c points.Chunk) error {
 			x.pusher.rest()
 			return fmt.Errorf("nothing more is tried of this snapshot: %w", err)
 		default:
-			x.result, x.unacked = partial, true
+			x.result, x.unacked, x.refusal = partial, true, err
 			x.count(droppedPoints, c.Points)
 			x.pusher.warn("The receiver refuses metrics", "points", c.Points, "err", err)
 			return nil
@@ -177,8 +179,9 @@ func (x *attempt) send(c points.Chunk) error {
 	p.stats.update(func(s *numbers) { s.accepted++ })
 	x.count(taken, c.Points-rejected)
 	x.count(rejectedPoints, rejected)
+	x.taken += c.Points - rejected
 	if rejected > 0 {
-		x.result, x.unacked = partial, true
+		x.result, x.unacked, x.refusal = partial, true, fmt.Errorf("the receiver has rejected %d points", rejected)
 	}
 	if r.Message != "" {
 		p.warn("The receiver says of metrics that it took", "rejected", rejected, "message", r.Message)

@@ -242,6 +242,9 @@ func (p *Pusher) push(ctx context.Context, began time.Time) {
 	x := &attempt{pusher: p, ctx: ctx, began: began, format: format, result: success}
 	err := x.run()
 	took := time.Since(began)
+	if err == nil && x.taken == 0 {
+		err = x.refusal // of all of it
+	}
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errDemoted):
 		x.result = demoted
@@ -253,14 +256,16 @@ func (p *Pusher) push(ctx context.Context, began time.Time) {
 	p.stats.update(func(s *numbers) {
 		s.pushes[x.result]++
 		s.took = took
-		if x.result == success || x.result == partial {
+		if (x.result == success || x.result == partial) && x.taken > 0 {
 			s.succeeded = time.Now()
 		}
 		s.series = p.series.count
 	})
 	switch x.result {
 	case success, partial:
-		p.opts.Told(nil)
+		if x.taken > 0 || x.refusal != nil { // else there was nothing to push
+			p.opts.Told(x.refusal)
+		}
 	case failed:
 		p.warn("Pushing metrics failed", "err", err)
 		p.opts.Told(err)

@@ -3,12 +3,14 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +100,10 @@ func (h *httpClient) Export(ctx context.Context, md pmetric.Metrics) (Result, er
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // the URL may be secret
+		}
 		return Result{}, &Error{Kind: Retry, Unsent: !sent.Load(), err: fmt.Errorf("OTLP receiver: %w", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
