@@ -15,7 +15,10 @@ import (
 func (f *stateFlags) builder(in io.Reader, log *slog.Logger) (engine.Builder, string, error) {
 	opts := engine.Options{
 		From: f.from, Stdin: in, Scrape: f.collect == "scrape", Cache: f.cache, APIServerCache: f.apiserverCache, Poll: f.poll,
-		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Budget: f.rules.budget, Changed: f.changed.tell, Log: log,
+		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Budget: f.rules.budget, Log: log,
+	}
+	if f.collect != "scrape" || len(f.from) > 0 {
+		opts.Changed = f.changed.tell // else a push, which lists, would lead to another
 	}
 	if len(f.from) > 0 {
 		build := engine.New(opts)

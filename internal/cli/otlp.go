@@ -218,18 +218,31 @@ func (f *otlpFlags) objectKeys() (out []points.ObjectKey, err error) {
 }
 
 // pusher makes one that pushes what an Operator serves, but for what except
-// names, while this process leads.
-func (x *pushing) pusher(op *operator.Operator, leads *leading, except ...string) (*otlp.Pusher, error) {
+// names, while this process leads. c may be nil.
+func (x *pushing) pusher(op *operator.Operator, leads *leading, c changing, except ...string) (*otlp.Pusher, error) {
 	opts := x.options
 	opts.Source = func(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
-		// Strict: what a collector that fails has had before must not end.
-		return op.Snapshot(ctx, f, operator.Except(except...), operator.Strict())
+		return snapshot(ctx, op, f, c, operator.Except(except...))
 	}
 	opts.Instance = hostname
 	if leads != nil {
 		opts.Leader, opts.Instance = leads.elector.Term, leads.instance
 	}
 	return otlp.New(opts)
+}
+
+// snapshot takes one that is whole: what a collector has had before, or an API
+// server that does not answer, must not end.
+func snapshot(ctx context.Context, op *operator.Operator, f exposition.Format, c changing, which operator.RouteOption) (*operator.Snapshot, error) {
+	s, err := op.Snapshot(ctx, f, which, operator.Strict())
+	if err != nil || c == nil {
+		return s, err
+	}
+	if err := c.failure(); err != nil {
+		s.Release()
+		return nil, fmt.Errorf("the cluster does not answer: %w", err)
+	}
+	return s, nil
 }
 
 // hostname tells this process from others.
@@ -256,10 +269,13 @@ func redacted(endpoint string) string {
 }
 
 // register hangs a pusher on an Operator.
-func (x *pushing) register(op *operator.Operator, p *otlp.Pusher, log *slog.Logger) {
+func (x *pushing) register(op *operator.Operator, p *otlp.Pusher, c changing, log *slog.Logger) {
 	log.Info("Pushing", "endpoint", redacted(x.target))
 	op.Daemon("otlp", func(ctx context.Context) error {
 		defer func() { _ = x.client.Close() }()
+		if c != nil && !c.await(ctx) {
+			return nil
+		}
 		return p.Run(ctx)
 	})
 	op.Collect("otlp", p.Collect)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kubevitals/kubevitals/internal/engine"
 	"github.com/kubevitals/kubevitals/internal/rule"
@@ -141,4 +142,30 @@ func (s *state) otlpNames() map[string]string {
 		}
 	}
 	return out
+}
+
+// await waits until the engine at work knows its objects. Meanwhile another one may
+// be.
+func (s *state) await(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, awaitAgain)
+		known := s.current.Load().Await(attempt)
+		cancel()
+		if known {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitAgain is how long one engine is waited for. It is longer than an engine needs
+// to give up kinds that only answer with errors.
+const awaitAgain = 20 * time.Second
+
+// failure returns why the engine that lists during scrapes had no answer.
+func (s *state) failure() error {
+	if e := s.current.Load(); e.Before != nil {
+		return e.Err()
+	}
+	return nil
 }

@@ -90,9 +90,6 @@ type pipelinePush struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	forget func() // of changes
-
-	told time.Time // when its state was written last
-	says string
 }
 
 // prepare returns what the flags ask for, nil if that is nothing.
@@ -203,14 +200,12 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 			wanted[one.Name] = one.Output.Client
 		}
 	}
+	p.endAll(func(name string, push *pipelinePush) bool {
+		config, ok := wanted[name]
+		return !ok || !reflect.DeepEqual(config, push.config)
+	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for name, push := range p.running {
-		if config, ok := wanted[name]; !ok || !reflect.DeepEqual(config, push.config) {
-			push.end()
-			delete(p.running, name)
-		}
-	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if p.running[name] != nil {
 			continue
@@ -237,7 +232,7 @@ func (p *pipelines) start(ctx context.Context, name string, config client.Config
 	ctx, push.cancel = context.WithCancel(ctx)
 	opts := p.push
 	opts.Client, opts.Source, opts.Names, opts.Logger = c, p.snapshot, p.state.otlpNames, p.log.With("pipeline", name)
-	opts.Told = func(err error) { push.tell(ctx, p, name, err) }
+	opts.Told = func(err error) { p.report(ctx, name, conditionOf(err)) }
 	opts.Instance = hostname
 	if p.leader != nil {
 		opts.Leader, opts.Instance = p.leader.elector.Term, p.leader.instance
@@ -249,6 +244,9 @@ func (p *pipelines) start(ctx context.Context, name string, config client.Config
 	go func() {
 		defer close(push.done)
 		defer func() { _ = c.Close() }()
+		if !p.state.await(ctx) {
+			return
+		}
 		if err := push.pusher.Run(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("Pushing has ended", "pipeline", name, "err", err)
 		}
@@ -264,37 +262,46 @@ func (x *pipelinePush) end() {
 }
 
 // stop ends all pushes.
-func (p *pipelines) stop() {
+func (p *pipelines) stop() { p.endAll(func(string, *pipelinePush) bool { return true }) }
+
+// endAll ends some pushes, and waits for them.
+func (p *pipelines) endAll(which func(name string, push *pipelinePush) bool) {
+	var ending []*pipelinePush
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for name, push := range p.running {
+	maps.DeleteFunc(p.running, func(name string, push *pipelinePush) bool {
+		end := which(name, push)
+		if end {
+			ending = append(ending, push)
+		}
+		return end
+	})
+	p.mu.Unlock()
+	for _, push := range ending {
 		push.end()
-		delete(p.running, name)
 	}
 }
 
 // snapshot is what pipelines push: the families of the catalog.
 func (p *pipelines) snapshot(ctx context.Context, f exposition.Format) (*operator.Snapshot, error) {
-	s, err := p.op.Snapshot(ctx, f, operator.Only(statePart), operator.Strict())
+	s, err := snapshot(ctx, p.op, f, p.state, operator.Only(statePart))
 	if err == nil {
 		s.Families = slices.DeleteFunc(s.Families, func(r exposition.Rendered) bool { return !strings.HasPrefix(r.Name, kymaFamilies) })
 	}
 	return s, err
 }
 
-// tellAgain is how often the state of a push is written although it is the same.
-const tellAgain = 10 * time.Minute
-
-// tell writes into the cluster how a push is, when that has changed.
-func (x *pipelinePush) tell(ctx context.Context, p *pipelines, name string, err error) {
-	c := pipeline.Condition{Status: "True", Reason: "Pushing", Message: "Metrics arrive at the receiver."}
-	if err != nil {
-		c = pipeline.Condition{Status: "False", Reason: "PushFailed", Message: err.Error()}
+// conditionOf is how a push is, in words that stay the same and have nothing secret
+// in them: the log says more.
+func conditionOf(err error) pipeline.Condition {
+	if err == nil {
+		return pipeline.Condition{Status: "True", Reason: "Pushing", Message: "Metrics arrive at the receiver."}
 	}
-	if said := c.Status + c.Message; said != x.says || time.Since(x.told) > tellAgain {
-		x.says, x.told = said, time.Now()
-		p.report(ctx, name, c)
+	message := "The receiver cannot be reached, or is busy. The log says why."
+	switch client.KindOf(err) {
+	case client.Refused, client.RefusedAll, client.TooLarge:
+		message = "The receiver refuses metrics. The log says why."
 	}
+	return pipeline.Condition{Status: "False", Reason: "PushFailed", Message: message}
 }
 
 // report writes a condition of a pipeline, if it is one of the cluster and this

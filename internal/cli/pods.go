@@ -105,6 +105,9 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.push.leader.elect && !f.set.Changed("leader-elect-name") && (f.set.Changed("shard") || f.choose.node != "") {
+		return errors.New("--leader-elect with --shard or --node-name: replicas that scrape different pods must not exclude each other: give each share a Lease with --leader-elect-name")
+	}
 	push, err := f.push.prepare(f.cluster, log, false)
 	if err != nil {
 		return err

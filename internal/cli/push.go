@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"sync"
@@ -44,6 +45,11 @@ type changing interface {
 	// onChange has a function called when something has changed, which must not
 	// wait, until stop is called.
 	onChange(fn func()) (stop func())
+	// await waits until everything is known for the first time. It returns false if
+	// the context ends before.
+	await(ctx context.Context) bool
+	// failure is why what is known may have gone only because nobody answers.
+	failure() error
 	// otlpNames are the names of families in OTLP, by their own.
 	otlpNames() map[string]string
 }
@@ -92,11 +98,11 @@ func (p pushes) register(op *operator.Operator, log *slog.Logger, c changing, ex
 	if c != nil {
 		p.otlp.options.Names = c.otlpNames
 	}
-	pusher, err := p.otlp.pusher(op, p.leader, except...)
+	pusher, err := p.otlp.pusher(op, p.leader, c, except...)
 	if err != nil {
 		return err
 	}
-	p.otlp.register(op, pusher, log)
+	p.otlp.register(op, pusher, c, log)
 	if c != nil {
 		c.onChange(pusher.Notify)
 	}

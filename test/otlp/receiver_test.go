@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,15 +123,23 @@ func (s *sink) check(t *testing.T) {
 // it listens.
 func receive(t *testing.T, s *sink, protocol string, settings map[string]any) string {
 	t.Helper()
-	port, err := controlplane.FreePort()
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port, err := controlplane.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		_, err = receiveAt(t, s, protocol, address, settings)
+		if err == nil {
+			return address
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) { // somebody was faster
+			t.Fatal(err)
+		}
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	return receiveAt(t, s, protocol, address, settings)
 }
 
-func receiveAt(t *testing.T, s *sink, protocol, address string, settings map[string]any) string {
+func receiveAt(t *testing.T, s *sink, protocol, address string, settings map[string]any) (stop func(), err error) {
 	t.Helper()
 	factory := otlpreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig()
@@ -145,11 +154,13 @@ func receiveAt(t *testing.T, s *sink, protocol, address string, settings map[str
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop = sync.OnceFunc(func() { _ = r.Shutdown(context.Background()) })
 	if err := r.Start(context.WithoutCancel(t.Context()), componenttest.NewNopHost()); err != nil {
-		t.Fatal(err)
+		stop()
+		return nil, err
 	}
-	t.Cleanup(func() { _ = r.Shutdown(context.Background()) })
-	return address
+	t.Cleanup(stop)
+	return stop, nil
 }
 
 // authority is a CA, and certificates that it has signed, as files.
@@ -282,12 +293,23 @@ func TestCollectorTrouble(t *testing.T) {
 		}
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		s := new(sink)
-		t.Run("alive", func(t *testing.T) {
-			receiveAt(t, s, "grpc", address, nil)
-		})
-		_, file := backup(t, "--otlp-endpoint", "http://"+address, "--otlp-protocol=grpc")
+		stop, err := receiveAt(t, s, "grpc", address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, file := backup(t, "--otlp-endpoint", "http://"+address, "--otlp-protocol=grpc")
+		arrives(t, s, 12, false)
+		stop()
 		write(t, file, strings.Replace(objects, "done: 12", "done: 14", 1))
-		receiveAt(t, s, "grpc", address, nil)
+		program.Poll(t, "a push to fail", func() error {
+			if _, body := p.Get(t, "/metrics", nil); strings.Contains(string(body), `kubevitals_otlp_requests_total{result="retry"} 0`) {
+				return errors.New("none has")
+			}
+			return nil
+		})
+		if _, err := receiveAt(t, s, "grpc", address, nil); err != nil {
+			t.Fatal(err)
+		}
 		arrives(t, s, 14, false)
 		s.check(t)
 	})
@@ -310,7 +332,8 @@ func TestCollectorTrouble(t *testing.T) {
 		})
 		arrives(t, s, 12, false)
 		s.check(t)
-		if _, body := p.Get(t, "/metrics", nil); strings.Contains(string(body), `kubevitals_otlp_requests_total{result="too_large"} 0`) {
+		const tooLarge = `kubevitals_otlp_requests_total{result="too_large"} `
+		if _, body := p.Get(t, "/metrics", nil); strings.Contains(string(body), tooLarge+"0\n") || !strings.Contains(string(body), tooLarge) {
 			t.Error("no request was too large")
 		}
 	})
