@@ -92,13 +92,7 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others
 	if err := f.config(&config); err != nil {
 		return nil, err
 	}
-	opts := f.options(log)
-	if opts.Points.Resource, err = f.resource(env.Resource); err != nil { // check has seen the flags
-		return nil, err
-	}
-	if env.Interval > 0 && !f.set.Changed("otlp-interval") {
-		opts.Interval = env.Interval
-	}
+	opts := f.options(env, log)
 	c, err := client.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("--otlp-endpoint: %w", err)
@@ -107,17 +101,32 @@ func (f *otlpFlags) prepare(lookup func(string) string, log *slog.Logger, others
 	return &pushing{client: c, options: opts, target: config.Endpoint}, nil
 }
 
-// options returns those of any push, without a resource that the environment knows
-// more of.
-func (f *otlpFlags) options(log *slog.Logger) otlp.Options {
-	resource, _ := f.resource(nil) // check has told what is wrong
+// options returns those of any push, as the flags say and else the environment.
+func (f *otlpFlags) options(env otlp.Environment, log *slog.Logger) otlp.Options {
+	resource, _ := f.resource(env.Resource) // check has told what is wrong
 	objects, _ := f.objectKeys()
+	interval := f.interval
+	if env.Interval > 0 && !f.set.Changed("otlp-interval") {
+		interval = env.Interval
+	}
 	return otlp.Options{
 		Points: points.Options{
 			Naming: points.Naming{Dots: f.dots, Semconv: f.semconv}, Resource: resource, Version: currentVersion(), Objects: objects,
 		},
-		Records: f.native, Interval: f.interval, MinInterval: f.minInterval, Logger: log,
+		Records: f.native, Interval: interval, MinInterval: f.minInterval, Logger: log,
 	}
+}
+
+// others returns the options of pushes that have an endpoint of their own. What the
+// environment says of endpoints does not matter to them.
+func (f *otlpFlags) others(lookup func(string) string, log *slog.Logger) (otlp.Options, error) {
+	env, err := otlp.FromEnvironment(func(name string) string {
+		if strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") {
+			return ""
+		}
+		return lookup(name)
+	})
+	return f.options(env, log), err
 }
 
 // check reports what is wrong with flags, whatever is pushed.
@@ -142,7 +151,8 @@ func named(lookup func(string) string) bool {
 // idle reports flags that have no effect, as nothing is pushed.
 func (f *otlpFlags) idle() (err error) {
 	f.set.Visit(func(flag *pflag.Flag) {
-		if strings.HasPrefix(flag.Name, "otlp-") && err == nil {
+		pushing := strings.HasPrefix(flag.Name, "otlp-") || flag.Name == "instance-id" || flag.Name == "cluster-name"
+		if pushing && err == nil {
 			err = fmt.Errorf("--%s goes with --otlp-endpoint: nothing is pushed", flag.Name)
 		}
 	})

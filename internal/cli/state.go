@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,7 +107,11 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	lines, err := f.pipelines.prepare(f.cluster, f.push.otlp.options(log), push.leader, log)
+	others, err := f.push.otlp.others(os.Getenv, log)
+	if err != nil && f.pipelines.any() {
+		return err
+	}
+	lines, err := f.pipelines.prepare(f.cluster, others, push.leader, log)
 	if err != nil {
 		return err
 	}
