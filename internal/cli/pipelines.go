@@ -78,9 +78,13 @@ type pipelines struct {
 	state *state
 	op    *operator.Operator
 
+	applying sync.Mutex // held while pipelines are taken into use
+	warned   map[string]bool
+
 	mu      sync.Mutex
-	err     error // of the file, or of the first pipeline that cannot be used
+	err     error // of the file, or of pipelines that cannot be used
 	running map[string]*pipelinePush
+	invalid map[string]string // why pipelines cannot be used, as their status says
 }
 
 // pipelinePush is the push of one pipeline.
@@ -97,7 +101,7 @@ func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.
 	if !f.any() {
 		return nil, nil
 	}
-	p := &pipelines{file: f.file, log: log, push: push, leader: leader, running: make(map[string]*pipelinePush)}
+	p := &pipelines{file: f.file, log: log, push: push, leader: leader, running: make(map[string]*pipelinePush), warned: make(map[string]bool)}
 	config, err := cluster()
 	switch {
 	case err != nil && f.watch:
@@ -149,28 +153,82 @@ func (p *pipelines) register(op *operator.Operator, s *state) {
 // run follows the pipelines.
 func (p *pipelines) run(ctx context.Context) error {
 	defer p.stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if p.watcher != nil {
+		if p.leader != nil {
+			wg.Go(func() { p.reportAsLeader(ctx) })
+		}
 		return p.watcher.Watch(ctx, func(all []pipeline.Pipeline) { p.apply(ctx, all, nil) })
 	}
-	return source.WatchPaths(ctx, []string{p.file}, p.log, func() {
+	load := func() {
 		all, err := p.read()
 		p.apply(ctx, all, err)
+	}
+	wg.Go(func() { each(ctx, secretsAgain, load) }) // Secrets may have changed
+	return source.WatchPaths(ctx, []string{p.file}, p.log, load)
+}
+
+// secretsAgain is how often Secrets of pipelines of a file are read.
+const secretsAgain = time.Minute
+
+// each calls a function now and then until the context ends.
+func each(ctx context.Context, interval time.Duration, fn func()) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			fn()
+		}
+	}
+}
+
+// reportAsLeader writes what is wrong with pipelines once this process leads: it may
+// have found out before.
+func (p *pipelines) reportAsLeader(ctx context.Context) {
+	led := false
+	each(ctx, time.Second, func() {
+		leads := p.leader.elector.IsLeader()
+		if leads && !led {
+			p.mu.Lock()
+			invalid := maps.Clone(p.invalid)
+			p.mu.Unlock()
+			for name, why := range invalid {
+				p.report(ctx, name, invalidCondition(why))
+			}
+		}
+		led = leads
 	})
+}
+
+func invalidCondition(why string) pipeline.Condition {
+	return pipeline.Condition{Status: "False", Reason: "Invalid", Message: why}
 }
 
 // apply takes pipelines as they are now into use. With an error those from before
 // stay.
 func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err error) {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	invalid := make(map[string]string)
 	for _, one := range all {
 		for _, w := range one.Warnings {
-			p.log.Warn("MetricPipeline", "name", one.Name, "hint", w)
+			if hint := one.Name + ": " + w; !p.warned[hint] {
+				p.warned[hint] = true
+				p.log.Warn("MetricPipeline", "name", one.Name, "hint", w)
+			}
 		}
 		if one.Err != nil {
-			p.log.Error("MetricPipeline cannot be used", "name", one.Name, "err", one.Err)
-			p.report(ctx, one.Name, pipeline.Condition{Status: "False", Reason: "Invalid", Message: one.Err.Error()})
+			invalid[one.Name] = one.Err.Error()
 			err = errors.Join(err, one.Err) // which names it
 		}
 	}
+	p.tell(ctx, invalid)
 	p.mu.Lock()
 	p.err = err
 	p.mu.Unlock()
@@ -192,6 +250,20 @@ func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err erro
 	p.connect(ctx, all)
 }
 
+// tell says which pipelines cannot be used, where that has changed.
+func (p *pipelines) tell(ctx context.Context, invalid map[string]string) {
+	p.mu.Lock()
+	before := p.invalid
+	p.invalid = invalid
+	p.mu.Unlock()
+	for name, why := range invalid {
+		if before[name] != why {
+			p.log.Error("MetricPipeline cannot be used", "name", name, "err", why)
+			p.report(ctx, name, invalidCondition(why))
+		}
+	}
+}
+
 // connect begins pushes that are new or have changed, and ends others.
 func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 	wanted := make(map[string]client.Config)
@@ -204,6 +276,12 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 		config, ok := wanted[name]
 		return !ok || !reflect.DeepEqual(config, push.config)
 	})
+	failed := make(map[string]string)
+	defer func() { // without the mutex
+		for name, why := range failed {
+			p.report(ctx, name, invalidCondition(why))
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -214,6 +292,7 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 		if err != nil {
 			p.log.Error("MetricPipeline cannot be used", "name", name, "err", err)
 			p.err = errors.Join(p.err, fmt.Errorf("MetricPipeline %s: %w", name, err))
+			failed[name] = err.Error()
 			continue
 		}
 		p.running[name] = push
