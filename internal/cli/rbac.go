@@ -133,6 +133,9 @@ func (f *rbacFlags) check() error {
 	if f.watchCRDs && s.collect != "watch" {
 		return errors.New("--watch-crds goes with --collect=watch: a scrape looks for new kinds itself")
 	}
+	if err := s.push.leader.check(); err != nil {
+		return err
+	}
 	return checkAccount(f.name, f.namespace)
 }
 

@@ -66,6 +66,9 @@ func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	if err := oneOf("auth", secure.auth, "none", "kubernetes"); err != nil {
 		return err
 	}
+	if err := p.push.leader.check(); err != nil {
+		return err
+	}
 	chosen, err := p.choose.read(p.set, func() (string, error) { return f.namespace, nil })
 	if err != nil {
 		return err

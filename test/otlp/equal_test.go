@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -54,31 +53,19 @@ func prometheus(t *testing.T) (s *promtest.Server, url string) {
 // the bounds of buckets in one form. Those of the scrape itself and of the
 // resource are only of one side.
 func stable(s promtest.Series) promtest.Series {
-	out := maps.Clone(s)
+	out := s.Bounds()
 	maps.DeleteFunc(out, func(key string, _ float64) bool {
 		return volatile.MatchString(key)
 	})
 	for key, v := range out {
-		fixed := bound.ReplaceAllStringFunc(key, func(le string) string {
-			f, err := strconv.ParseFloat(bound.FindStringSubmatch(le)[1], 64)
-			if err != nil {
-				return le
-			}
-			return `le="` + strconv.FormatFloat(f, 'g', -1, 64) + `"`
-		})
-		delete(out, key)
 		if math.IsNaN(v) {
-			v = math.Inf(-1) // so that it is equal to itself
+			out[key] = math.Inf(-1) // so that it is equal to itself
 		}
-		out[fixed] = v
 	}
 	return out
 }
 
-var (
-	volatile = regexp.MustCompile(`^(up|scrape_.*|target_info.*|go_.*|process_.*|kubevitals_.*)$`)
-	bound    = regexp.MustCompile(`le="([^"]*)"`)
-)
+var volatile = regexp.MustCompile(`^(up|scrape_.*|target_info.*|go_.*|process_.*|kubevitals_.*)$`)
 
 const objects = `
 apiVersion: apps/v1
@@ -115,7 +102,27 @@ spec:
     - {name: backup_info, type: info, labels: {phase: object.status.phase}}
     - {name: backup_phase, type: stateSet, stateLabel: state, states: [Done, Failed], value: object.status.phase}
     - {name: backup_not_a_number, value: "'NaN'"}
+    - name: backup_part_bytes
+      type: histogram
+      forEach: [{as: size, in: object.status.sizes}]
+      value: size
+      aggregate: {op: histogram, by: [namespace], buckets: [2, 6]}
 `
+
+// everyType are series of each type, and of metrics with names of their own in
+// OpenTelemetry.
+var everyType = []string{
+	`backup_done_total{exported_job="mine", name="nightly", namespace="db"}`,
+	`backup_count{exported_job="mine", name="nightly", namespace="db"}`,
+	`backup_ratio{exported_job="mine", name="nightly", namespace="db"}`,
+	`backup_size_bytes{exported_job="mine", name="nightly", namespace="db"}`,
+	`backup_info{exported_job="mine", name="nightly", namespace="db", phase="Failed"}`,
+	`backup_phase{exported_job="mine", name="nightly", namespace="db", state="Done"}`,
+	`backup_part_bytes_bucket{exported_job="mine", le="6", namespace="db"}`,
+	`backup_part_bytes_sum{exported_job="mine", namespace="db"}`,
+	`backup_part_bytes_count{exported_job="mine", namespace="db"}`,
+	`kyma_module_status_state{kyma="default", name="telemetry", namespace="kyma-system", resource_name="default", state="Ready"}`,
+}
 
 // TestEqual scrapes a process and has it push into the same Prometheus: the series
 // are the same but for job and instance.
@@ -125,15 +132,23 @@ func TestEqual(t *testing.T) {
 	file, ruleFile := filepath.Join(folder, "objects.yaml"), filepath.Join(folder, "rules.yaml")
 	write(t, file, objects)
 	write(t, ruleFile, rules)
+	kymaFile := filepath.Join(folder, "kyma.yaml")
+	write(t, kymaFile, kyma)
 	demo := filepath.Join("..", "..", "internal", "cli", "demo", "cluster.yaml")
-	p := program.Start(t, binary, "state", "--from", file, "--from", demo, "--rules", ruleFile,
-		"--catalog", "gateway-api", "--catalog", "kuadrant", "--catalog", "conditions", "--enable", "reasons,transitions,generations",
+	p := program.Start(t, binary, "state", "--from", file, "--from", demo, "--from", kymaFile, "--rules", ruleFile,
+		"--catalog", "gateway-api", "--catalog", "kuadrant", "--catalog", "conditions", "--catalog", "kyma",
+		"--enable", "reasons,transitions,generations,resources",
 		"--otlp-endpoint", endpoint, "--otlp-interval", "1s", "--otlp-min-interval", "1s")
 	p.WaitReady(t)
 	s.Scrape(t, p.URL+"/metrics", promtest.OpenMetrics)
 	want := stable(s.SeriesOf(t, "proxy"))
 	if len(want) < 300 {
 		t.Fatalf("only %d series were scraped", len(want))
+	}
+	for _, key := range everyType {
+		if _, ok := want[key]; !ok {
+			t.Errorf("%s was not scraped", key)
+		}
 	}
 	program.Poll(t, "the push to be as the scrape", func() error {
 		if diff := cmp.Diff(want, stable(s.SeriesOf(t, "kubevitals"))); diff != "" {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -200,6 +202,28 @@ func Key(l labels.Labels) string {
 		return name
 	}
 	return name + rest.String()
+}
+
+// Bounds returns the series with the bounds of buckets, and quantiles, as the
+// shortest numbers: Prometheus writes 1.0 of what it scrapes, and 1 of what is
+// pushed to it.
+func (s Series) Bounds() Series {
+	out := make(Series, len(s))
+	for key, v := range s {
+		out[bound.ReplaceAllStringFunc(key, shortest)] = v
+	}
+	return out
+}
+
+var bound = regexp.MustCompile(`\b(le|quantile)="([^"]*)"`)
+
+func shortest(label string) string {
+	m := bound.FindStringSubmatch(label)
+	f, err := strconv.ParseFloat(m[2], 64)
+	if err != nil {
+		return label
+	}
+	return m[1] + `="` + strconv.FormatFloat(f, 'g', -1, 64) + `"`
 }
 
 // Log is what Prometheus has logged.
