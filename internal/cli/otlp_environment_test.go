@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -143,7 +142,7 @@ func TestLeaderPrepare(t *testing.T) {
 		if err := cmd.ParseFlags(args); err != nil {
 			t.Fatal(err)
 		}
-		return flags.prepare(cluster, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		return flags.prepare(cluster, slog.New(slog.DiscardHandler))
 	}
 	none := func() (*rest.Config, error) { return nil, errors.New("there is no cluster") }
 	if l, err := prepare(none); l != nil || err != nil {

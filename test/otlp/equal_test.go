@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
 		binary = filepath.Join(folder, "kubevitals")
-		if err := program.Build(context.Background(), binary); err != nil {
+		if err := program.Build(context.Background(), binary, "-race"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -134,6 +134,10 @@ func counts(t *testing.T, p *program.Process, names ...string) {
 	})
 }
 
+// backoff is the first pause after a failure, if the receiver does not say how long:
+// up to a quarter more.
+const backoff = 5 * time.Second
+
 // TestFront: what a receiver may answer by the protocol, and the Collector's alone
 // does not, leads to nothing wrong in it.
 func TestFront(t *testing.T) {
@@ -144,10 +148,10 @@ func TestFront(t *testing.T) {
 		least time.Duration // until the second request
 		want  []string
 	}{
-		{"429 with Retry-After", []step{answers(http.StatusTooManyRequests, "Retry-After", "2")}, 2 * time.Second,
+		{"429 with Retry-After", []step{answers(http.StatusTooManyRequests, "Retry-After", "8")}, 8 * time.Second,
 			[]string{retried, `pushes_total{result="superseded"}`}},
-		{"503", []step{answers(http.StatusServiceUnavailable)}, time.Second, []string{retried}},
-		{"recorded, and then 503", []step{recorded(answers(http.StatusServiceUnavailable))}, time.Second, []string{retried}},
+		{"503", []step{answers(http.StatusServiceUnavailable)}, backoff, []string{retried}},
+		{"recorded, and then 503", []step{recorded(answers(http.StatusServiceUnavailable))}, backoff, []string{retried}},
 		{"partial success", []step{recorded(rejects(3))}, 0, []string{`pushes_total{result="partial"}`, `points_total{result="rejected"}`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -182,7 +186,7 @@ func settled(t *testing.T, p *program.Process) {
 // TestRetryInfo: by gRPC, a receiver that has no room says when it will have some.
 func TestRetryInfo(t *testing.T) {
 	t.Parallel()
-	const after = 2 * time.Second
+	const after = 8 * time.Second // more than the first pause otherwise is
 	var came []time.Time // guarded by the sink
 	s := &sink{fail: func(n int) error {
 		came = append(came, time.Now())
