@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // TestExamples makes sure that kube-state-metrics takes the legacy files of
@@ -26,7 +28,7 @@ func TestExamples(t *testing.T) {
 			given := 0
 			for _, text := range strings.Split(objects, "\n---\n") {
 				in := input{config, objectOf(t, text)}
-				in.resolve()
+				in.resolve(t)
 				switch deviation, err := compare(in); {
 				case err != nil:
 					t.Error(err)
@@ -44,13 +46,40 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// resolve names the kind of the object where the configuration has wildcards,
-// as kube-state-metrics does by the CRDs of a cluster.
-func (in *input) resolve() {
+// resolve takes a configuration out of the values of a Helm chart, and names the kind
+// of the object where it has wildcards, as kube-state-metrics does by the CRDs of a
+// cluster.
+func (in *input) resolve(t *testing.T) {
+	t.Helper()
+	var config map[string]any
+	if err := yaml.Unmarshal([]byte(in.config), &config); err != nil {
+		t.Fatal(err)
+	}
+	if values, ok := config["customResourceState"].(map[string]any); ok {
+		config, _ = values["config"].(map[string]any)
+	}
 	apiVersion, _ := in.object["apiVersion"].(string)
-	kind, _ := in.object["kind"].(string)
-	_, version, _ := strings.Cut(apiVersion, "/")
-	in.config = strings.ReplaceAll(in.config, `version: "*", kind: "*"`, "version: "+version+", kind: "+kind)
+	group, version, _ := strings.Cut(apiVersion, "/")
+	spec, _ := config["spec"].(map[string]any)
+	resources, _ := spec["resources"].([]any)
+	for _, r := range resources {
+		resource, _ := r.(map[string]any)
+		gvk, _ := resource["groupVersionKind"].(map[string]any)
+		if gvk["group"] != group {
+			continue
+		}
+		if gvk["version"] == "*" {
+			gvk["version"] = version
+		}
+		if gvk["kind"] == "*" {
+			gvk["kind"] = in.object["kind"]
+		}
+	}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.config = string(text)
 }
 
 func read(t *testing.T, file string) string {
