@@ -187,7 +187,7 @@ func settled(t *testing.T, p *program.Process) {
 func TestRetryInfo(t *testing.T) {
 	t.Parallel()
 	const after = 8 * time.Second // more than the first pause otherwise is
-	var came []time.Time // guarded by the sink
+	var came []time.Time          // guarded by the sink
 	s := &sink{fail: func(n int) error {
 		came = append(came, time.Now())
 		if n > 1 {
