@@ -33,9 +33,9 @@ func (f *leaderFlags) add(cmd *cobra.Command, name string) {
 	flags.BoolVar(&f.elect, "leader-elect", false, "of several replicas only one pushes and writes into the cluster, while all serve; it takes a Lease")
 	flags.StringVar(&f.namespace, "leader-elect-namespace", "", "namespace of the Lease (default the one this runs in)")
 	flags.StringVar(&f.name, "leader-elect-name", name, "name of the Lease")
-	flags.DurationVar(&f.lease, "leader-elect-lease-duration", 15*time.Second, "how long a leader that does not answer stays one")
-	flags.DurationVar(&f.deadline, "leader-elect-renew-deadline", 10*time.Second, "how long the leader tries to stay one before it gives up")
-	flags.DurationVar(&f.retry, "leader-elect-retry-period", 2*time.Second, "how far apart tries are")
+	flags.DurationVar(&f.lease, "leader-elect-lease-duration", 15*time.Second, "how long nobody leads at most when the leader has gone without a word")
+	flags.DurationVar(&f.deadline, "leader-elect-renew-deadline", 9*time.Second, "how long the leader tries to stay one before it gives up")
+	flags.DurationVar(&f.retry, "leader-elect-retry-period", time.Second, "how far apart tries are")
 }
 
 // place returns the namespace of the Lease.
@@ -103,9 +103,11 @@ func (f *leaderFlags) prepare(cluster func() (*rest.Config, error), log *slog.Lo
 // instance is the same for all replicas, and for those that come after them.
 func (l *leading) instance() string { return cmp.Or(l.elector.UID(), l.name) }
 
-// register hangs the election on an Operator.
-func (l *leading) register(op *operator.Operator) {
-	op.Daemon("leader", l.elector.Run)
-	op.Collect("leader", l.elector.Collect)
-	op.Check(operator.Ready, "leader", func(context.Context) error { return operator.Warning(l.elector.Err()) })
+// register hangs the election on the servers.
+func (l *leading) register(to *servers) {
+	to.op.Daemon("leader", l.elector.Run)
+	to.op.Collect("leader", l.elector.Collect)
+	to.each(func(op *operator.Operator) {
+		op.Check(operator.Ready, "leader", func(context.Context) error { return operator.Warning(l.elector.Err()) })
+	})
 }

@@ -74,6 +74,8 @@ type pipelines struct {
 	log     *slog.Logger
 	push    otlp.Options // but for what differs
 	leader  *leading
+	// statuses is nil without a watcher.
+	statuses *pipelineStatuses
 
 	state *state
 	op    *operator.Operator
@@ -82,6 +84,8 @@ type pipelines struct {
 	warned   map[string]bool
 
 	mu      sync.Mutex
+	applied bool  // pipelines have been taken into use once
+	atWork  bool  // and what they switch on has taken over
 	err     error // of the file, or of pipelines that cannot be used
 	running map[string]*pipelinePush
 	invalid map[string]string // why pipelines cannot be used, as their status says
@@ -109,8 +113,12 @@ func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.
 	case err != nil && !errors.Is(err, source.ErrNoCluster):
 		return nil, err
 	case f.watch:
-		p.watcher, err = pipeline.NewWatcher(config, log)
-		return p, err
+		if p.watcher, err = pipeline.NewWatcher(config, log); err != nil {
+			return nil, err
+		}
+		leads := func() bool { return leader == nil || leader.elector.IsLeader() }
+		p.statuses = newPipelineStatuses(p.watcher.Report, leads, log)
+		return p, nil
 	case err == nil:
 		if p.secrets, err = pipeline.NewSecrets(config); err != nil {
 			return nil, err
@@ -133,21 +141,28 @@ func (p *pipelines) read() ([]pipeline.Pipeline, error) {
 	return pipeline.Parse(data, p.file, p.secrets)
 }
 
-// register hangs them on an Operator.
-func (p *pipelines) register(op *operator.Operator, s *state) {
-	p.op, p.state = op, s
-	op.Daemon("pipelines", p.run)
-	op.Collect("pipelines", p.collect)
-	op.Check(operator.Ready, "pipelines", func(ctx context.Context) error {
-		if p.watcher != nil {
-			if err := p.watcher.Synced(ctx); err != nil {
-				return err
-			}
+// register hangs them on the servers.
+func (p *pipelines) register(to *servers, s *state) {
+	p.op, p.state = to.op, s
+	to.op.Daemon("pipelines", p.run)
+	to.op.Collect("pipelines", p.collect)
+	to.each(func(op *operator.Operator) { op.Check(operator.Ready, "pipelines", p.ready) })
+}
+
+// ready reports that what pipelines switch on is not at work for the first time
+// yet, or warns of what is wrong with them.
+func (p *pipelines) ready(ctx context.Context) error {
+	if p.watcher != nil {
+		if err := p.watcher.Synced(ctx); err != nil {
+			return err
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return operator.Warning(p.err)
-	})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.atWork = p.atWork || p.applied && !p.state.reloads.changing(); !p.atWork {
+		return errors.New("what MetricPipelines switch on is being taken into use")
+	}
+	return operator.Warning(p.err)
 }
 
 // run follows the pipelines.
@@ -158,9 +173,7 @@ func (p *pipelines) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if p.watcher != nil {
-		if p.leader != nil {
-			wg.Go(func() { p.reportAsLeader(ctx) })
-		}
+		wg.Go(func() { p.statuses.run(ctx) })
 		return p.watcher.Watch(ctx, func(all []pipeline.Pipeline) { p.apply(ctx, all, nil) })
 	}
 	load := func() {
@@ -188,28 +201,6 @@ func each(ctx context.Context, interval time.Duration, fn func()) {
 	}
 }
 
-// reportAsLeader writes what is wrong with pipelines once this process leads: it may
-// have found out before.
-func (p *pipelines) reportAsLeader(ctx context.Context) {
-	led := false
-	each(ctx, time.Second, func() {
-		leads := p.leader.elector.IsLeader()
-		if leads && !led {
-			p.mu.Lock()
-			invalid := maps.Clone(p.invalid)
-			p.mu.Unlock()
-			for name, why := range invalid {
-				p.report(ctx, name, invalidCondition(why))
-			}
-		}
-		led = leads
-	})
-}
-
-func invalidCondition(why string) pipeline.Condition {
-	return pipeline.Condition{Status: "False", Reason: "Invalid", Message: why}
-}
-
 // apply takes pipelines as they are now into use. With an error those from before
 // stay.
 func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err error) {
@@ -228,7 +219,7 @@ func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err erro
 			err = errors.Join(err, one.Err) // which names it
 		}
 	}
-	p.tell(ctx, invalid)
+	p.tell(invalid)
 	p.mu.Lock()
 	p.err = err
 	p.mu.Unlock()
@@ -247,11 +238,14 @@ func (p *pipelines) apply(ctx context.Context, all []pipeline.Pipeline, err erro
 		}
 		return set, verdicts
 	})
+	p.mu.Lock()
+	p.applied = true
+	p.mu.Unlock()
 	p.connect(ctx, all)
 }
 
 // tell says which pipelines cannot be used, where that has changed.
-func (p *pipelines) tell(ctx context.Context, invalid map[string]string) {
+func (p *pipelines) tell(invalid map[string]string) {
 	p.mu.Lock()
 	before := p.invalid
 	p.invalid = invalid
@@ -259,7 +253,7 @@ func (p *pipelines) tell(ctx context.Context, invalid map[string]string) {
 	for name, why := range invalid {
 		if before[name] != why {
 			p.log.Error("MetricPipeline cannot be used", "name", name, "err", why)
-			p.report(ctx, name, invalidCondition(why))
+			p.statuses.say(name, invalidCondition(why))
 		}
 	}
 }
@@ -276,12 +270,6 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 		config, ok := wanted[name]
 		return !ok || !reflect.DeepEqual(config, push.config)
 	})
-	failed := make(map[string]string)
-	defer func() { // without the mutex
-		for name, why := range failed {
-			p.report(ctx, name, invalidCondition(why))
-		}
-	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -292,7 +280,7 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 		if err != nil {
 			p.log.Error("MetricPipeline cannot be used", "name", name, "err", err)
 			p.err = errors.Join(p.err, fmt.Errorf("MetricPipeline %s: %w", name, err))
-			failed[name] = err.Error()
+			p.statuses.say(name, invalidCondition(err.Error()))
 			continue
 		}
 		p.running[name] = push
@@ -311,7 +299,7 @@ func (p *pipelines) start(ctx context.Context, name string, config client.Config
 	ctx, push.cancel = context.WithCancel(ctx)
 	opts := p.push
 	opts.Client, opts.Source, opts.Names, opts.Logger = c, p.snapshot, p.state.otlpNames, p.log.With("pipeline", name)
-	opts.Told = func(err error) { p.report(ctx, name, conditionOf(err)) }
+	opts.Told = func(err error) { p.statuses.say(name, conditionOf(err)) }
 	opts.Instance = hostname
 	if p.leader != nil {
 		opts.Leader, opts.Instance = p.leader.elector.Term, p.leader.instance
@@ -367,33 +355,6 @@ func (p *pipelines) snapshot(ctx context.Context, f exposition.Format) (*operato
 		s.Families = slices.DeleteFunc(s.Families, func(r exposition.Rendered) bool { return !strings.HasPrefix(r.Name, kymaFamilies) })
 	}
 	return s, err
-}
-
-// conditionOf is how a push is, in words that stay the same and have nothing secret
-// in them: the log says more.
-func conditionOf(err error) pipeline.Condition {
-	if err == nil {
-		return pipeline.Condition{Status: "True", Reason: "Pushing", Message: "Metrics arrive at the receiver."}
-	}
-	message := "The receiver cannot be reached, or is busy. The log says why."
-	switch client.KindOf(err) {
-	case client.Refused, client.RefusedAll, client.TooLarge:
-		message = "The receiver refuses metrics. The log says why."
-	}
-	return pipeline.Condition{Status: "False", Reason: "PushFailed", Message: message}
-}
-
-// report writes a condition of a pipeline, if it is one of the cluster and this
-// process is the one that writes.
-func (p *pipelines) report(ctx context.Context, name string, c pipeline.Condition) {
-	if p.watcher == nil || p.leader != nil && !p.leader.elector.IsLeader() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := p.watcher.Report(ctx, name, c); err != nil {
-		p.log.Warn("The status of a MetricPipeline cannot be written", "name", name, "err", err)
-	}
 }
 
 // collect gives the metrics about the pushes.

@@ -124,7 +124,7 @@ func (f *podsFlags) run(cmd *cobra.Command) error {
 	}
 	p.register(servers)
 	log.Info("Serving", "url", servers.url, "source", p.source)
-	if err := push.register(servers.op, log, nil, processPart); err != nil {
+	if err := push.register(servers, log, nil, processPart); err != nil {
 		return errors.Join(err, servers.close())
 	}
 	told := context.AfterFunc(cmd.Context(), func() { log.Info("Stopping: what is being answered is answered first") })

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
-
-	"github.com/kubevitals/kubevitals/operator"
 )
 
 // pushFlags are the flags of all that a command does besides being asked.
@@ -37,6 +36,9 @@ func (f *pushFlags) prepare(cluster func() (*rest.Config, error), log *slog.Logg
 		return p, err
 	}
 	p.otlp, err = f.otlp.prepare(os.Getenv, log, others)
+	if err == nil && p.leader != nil && p.otlp == nil && !others {
+		err = errors.New("--leader-elect goes with --otlp-endpoint: nothing is pushed that one of several replicas could do alone")
+	}
 	return p, err
 }
 
@@ -86,11 +88,11 @@ func (l *listeners) tell() {
 	}
 }
 
-// register hangs them on an Operator, whose collectors are pushed but for some. c
+// register hangs them on the servers, whose collectors are pushed but for some. c
 // may be nil.
-func (p pushes) register(op *operator.Operator, log *slog.Logger, c changing, except ...string) error {
+func (p pushes) register(to *servers, log *slog.Logger, c changing, except ...string) error {
 	if p.leader != nil {
-		p.leader.register(op)
+		p.leader.register(to)
 	}
 	if p.otlp == nil {
 		return nil
@@ -98,11 +100,11 @@ func (p pushes) register(op *operator.Operator, log *slog.Logger, c changing, ex
 	if c != nil {
 		p.otlp.options.Names = c.otlpNames
 	}
-	pusher, err := p.otlp.pusher(op, p.leader, c, except...)
+	pusher, err := p.otlp.pusher(to.op, p.leader, c, except...)
 	if err != nil {
 		return err
 	}
-	p.otlp.register(op, pusher, c, log)
+	p.otlp.register(to.op, pusher, c, log)
 	if c != nil {
 		c.onChange(pusher.Notify)
 	}

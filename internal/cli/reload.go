@@ -185,6 +185,13 @@ func (r *reloads) why(ctx context.Context, next *engine.Engine) error {
 	return nil
 }
 
+// changing reports whether changed rules are about to take over.
+func (r *reloads) changing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending
+}
+
 func (r *reloads) failed(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

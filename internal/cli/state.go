@@ -121,13 +121,13 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	}
 	s.register(servers)
 	if lines != nil {
-		lines.register(servers.op, s)
+		lines.register(servers, s)
 	}
 	log.Info("Serving", "url", servers.url, "source", s.title)
 	if servers.telemetry != nil {
 		log.Info("Serving metrics of Kubevitals itself", "telemetry", servers.telemetryURL)
 	}
-	if err := push.register(servers.op, log, s); err != nil {
+	if err := push.register(servers, log, s); err != nil {
 		return errors.Join(err, servers.close())
 	}
 	ctx, cancel := untilAppears(cmd.Context(), f.ksm.missing)

@@ -29,9 +29,12 @@ type Options struct {
 	// Identity is what the Lease calls this process. The default is the host's
 	// name and something random.
 	Identity string
-	// LeaseDuration is how long others wait for a leader that does not answer;
-	// RenewDeadline how long the leader tries to renew before it gives up;
-	// RetryPeriod how far apart tries are. The defaults are 15, 10 and 2 seconds.
+	// LeaseDuration is how long nobody leads at most when the leader has gone
+	// without a word: others wait a little less, for the tries in between. It must
+	// be longer than RenewDeadline, for which the leader tries to renew before it
+	// gives up, and which must be longer than RetryPeriod, which is how far apart
+	// tries are. The gap is kept if LeaseDuration is longer by five RetryPeriods
+	// and a second than RenewDeadline, as by default: 15, 9 and 1 seconds.
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 	// Logger gets what changes, and failures once a minute. The default is
 	// [slog.Default].
@@ -79,7 +82,7 @@ func NewForClient(client coordinationv1client.LeasesGetter, opts Options) (*Elec
 	if opts.Namespace == "" || opts.Name == "" {
 		return nil, errors.New("leader election: the Lease needs a namespace and a name")
 	}
-	e := &Elector{opts: opts, valid: (opts.LeaseDuration + opts.RenewDeadline) / 2}
+	e := &Elector{opts: opts, valid: (opts.wait() + opts.RenewDeadline) / 2}
 	e.leases = observedGetter{client, e}
 	_, err := e.elector()
 	return e, err
@@ -90,10 +93,10 @@ func (o Options) withDefaults() Options {
 		o.LeaseDuration = 15 * time.Second
 	}
 	if o.RenewDeadline <= 0 {
-		o.RenewDeadline = o.LeaseDuration * 2 / 3
+		o.RenewDeadline = o.LeaseDuration * 3 / 5
 	}
 	if o.RetryPeriod <= 0 {
-		o.RetryPeriod = o.LeaseDuration * 2 / 15
+		o.RetryPeriod = o.LeaseDuration / 15
 	}
 	if o.Identity == "" {
 		host, err := os.Hostname()
@@ -108,6 +111,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// wait is how long others wait for a leader that does not answer. They find out
+// that it has renewed, and later that it has not, up to 2.2 RetryPeriods late each:
+// the library spreads its tries. A Lease counts in whole seconds.
+func (o Options) wait() time.Duration {
+	wait := (o.LeaseDuration - 5*o.RetryPeriod).Truncate(time.Second)
+	if wait <= o.RenewDeadline {
+		wait = min(o.RenewDeadline.Truncate(time.Second)+time.Second, o.LeaseDuration)
+	}
+	return wait
+}
+
 func (e *Elector) elector() (*leaderelection.LeaderElector, error) {
 	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
@@ -115,7 +129,7 @@ func (e *Elector) elector() (*leaderelection.LeaderElector, error) {
 			Client:     e.leases,
 			LockConfig: resourcelock.ResourceLockConfig{Identity: e.opts.Identity},
 		},
-		LeaseDuration: e.opts.LeaseDuration, RenewDeadline: e.opts.RenewDeadline, RetryPeriod: e.opts.RetryPeriod,
+		LeaseDuration: e.opts.wait(), RenewDeadline: e.opts.RenewDeadline, RetryPeriod: e.opts.RetryPeriod,
 		ReleaseOnCancel: true, Name: e.opts.Name,
 		Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: e.started, OnStoppedLeading: e.stopped},
 	})

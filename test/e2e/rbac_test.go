@@ -135,7 +135,13 @@ func (r *rbacCase) run(t *testing.T, c *controlplane.ControlPlane, readerToken s
 // printed returns what kubevitals rbac prints.
 func (r *rbacCase) printed(t *testing.T, c *controlplane.ControlPlane) string {
 	t.Helper()
-	args := append([]string{"rbac", "--kubeconfig", c.Kubeconfig(), "--name", r.account, "--namespace", rbacNamespace}, r.args...)
+	return printedRoles(t, c, rbacNamespace, r.account, r.args...)
+}
+
+// printedRoles returns what kubevitals rbac prints for an account.
+func printedRoles(t *testing.T, c *controlplane.ControlPlane, namespace, account string, args ...string) string {
+	t.Helper()
+	args = append([]string{"rbac", "--kubeconfig", c.Kubeconfig(), "--name", account, "--namespace", namespace}, args...)
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
