@@ -19,7 +19,7 @@ check: ## Check format, vet, lint and that generated files are current.
 	@for m in $(TEST_MODULES); do echo "vet $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
 	@for m in $(TEST_MODULES); do echo "lint $$m"; (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code -- docs/reference catalog || { echo "generated files are not current: commit what 'make generate' wrote"; exit 1; }
+	@git diff --exit-code -- docs/reference catalog deploy || { echo "generated files are not current: commit what 'make generate' wrote"; exit 1; }
 
 .PHONY: test
 test: ## Build the control plane (once) and run every test.

@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 
 	"catalog":           {},
 	"cmd/kubevitals":    {"internal/cli"},
+	"deploy":            {},
 	"internal/archtest": {},
 	"internal/rule":     {"operator/metric", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/api/resource", "k8s.io/apimachinery/pkg/fields", "k8s.io/apimachinery/pkg/labels", "k8s.io/apimachinery/pkg/selection"},
 	"internal/health":   {"github.com/fluxcd/cli-utils/pkg/kstatus/status", "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"},
@@ -72,6 +73,8 @@ var allowed = map[string][]string{
 	},
 	"internal/otlp/points": {"operator/metric", "operator/exposition", "go.opentelemetry.io/collector/pdata/..."},
 	"internal/election":    {"operator", "operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
+
+	"internal/manifest": {"catalog", "deploy", "helm.sh/helm/v4/pkg/..."},
 
 	"internal/pipeline": {
 		"internal/otlp/client", "internal/rule", "go.yaml.in/yaml/v3", "k8s.io/apimachinery/...", "k8s.io/client-go/...",

@@ -56,6 +56,13 @@ are guessed, and marked so.`,
 	}
 	f.state.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = flag.Hidden || !slices.Contains(rbacListed, flag.Name) })
+	f.add(cmd)
+	cmd.AddCommand(newRBACPods())
+	return cmd
+}
+
+// add adds the flags of its own.
+func (f *rbacFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "kubevitals", "name of the ServiceAccount, the roles and their bindings")
 	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount")
@@ -63,10 +70,11 @@ are guessed, and marked so.`,
 	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
 	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
 	flags.BoolVar(&f.newKinds, "new-kinds", false, "grant the groups of rules that discover kinds as a whole, so that kinds installed later can be read")
-	cmd.AddCommand(newRBACPods())
 	flags.BoolVar(&f.watchCRDs, "watch-crds", false, "let the account watch CustomResourceDefinitions too, so that new kinds are found at once")
-	return cmd
 }
+
+// rbacOwn are the flags of the commands rbac themselves.
+var rbacOwn = []string{"name", "namespace", "service-account", "crds", "offline", "allow-wildcards", "new-kinds", "watch-crds"}
 
 // rbacListed are the flags of the command state on which permissions depend.
 var rbacListed = []string{
@@ -76,20 +84,31 @@ var rbacListed = []string{
 }
 
 func (f *rbacFlags) run(cmd *cobra.Command) error {
+	permissions, about, err := f.permissions(cmd)
+	if err != nil {
+		return err
+	}
+	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: about, Permissions: permissions}
+	_, err = m.WriteTo(cmd.OutOrStdout())
+	return err
+}
+
+// permissions returns what the flags need, and lines about it.
+func (f *rbacFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string, error) {
 	s := f.state
 	if err := f.check(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	s.rules.Switched = s.pipelines.any()
 	rules := s.rules.book(slog.New(slog.DiscardHandler))
 	set, err := rules.Begin(cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if s.pipelines.any() {
 		switched, _, err := rules.Catalogs(rulebook.Catalog{Name: kymaCatalog})
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		set = cmp.Or(switched, set)
 	}
@@ -103,19 +122,17 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 		plan.Rules = set
 		known, err := f.kinds(cmd, plan, rules)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		about = append(about, known...)
 	}
 	permissions, err := plan.Permissions()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s.pipelines.allow(permissions)
 	s.push.leader.allow(permissions, f.namespace)
-	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: append(about, f.about(plan, permissions)...), Permissions: permissions}
-	_, err = m.WriteTo(cmd.OutOrStdout())
-	return err
+	return permissions, append(about, f.about(plan, permissions)...), nil
 }
 
 // check reads the flags as the command state does, and refuses what it refuses.

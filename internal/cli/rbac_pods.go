@@ -44,34 +44,50 @@ are not listed. No cluster is asked.`,
 	}
 	f.pods.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = !slices.Contains(rbacPodsListed, flag.Name) })
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.account, "service-account", "", "give the permissions to this account of --namespace, which exists, and print none (default a new one called --name)")
+	return cmd
+}
+
+// add adds the flags of its own that other commands have as well.
+func (f *rbacPodsFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "kubevitals-pods", "name of the ServiceAccount, the roles and their bindings")
 	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount, which is that of --own-namespace")
-	flags.StringVar(&f.account, "service-account", "", "give the permissions to this account of --namespace, which exists, and print none (default a new one called --name)")
-	return cmd
 }
 
 // rbacPodsListed are the flags of the command pods on which permissions depend.
 var rbacPodsListed = []string{"auth", "auth-kubeconfig", "leader-elect", "leader-elect-namespace", "namespaces", "namespace-selector", "own-namespace"}
 
 func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
-	if err := checkAccount(f.name, f.namespace); err != nil {
-		return err
-	}
 	if wrong := validation.IsDNS1123Subdomain(f.account); cmd.Flags().Changed("service-account") && len(wrong) > 0 {
 		return fmt.Errorf("--service-account %q: %s", f.account, wrong[0])
+	}
+	permissions, about, err := f.permissions(cmd)
+	if err != nil {
+		return err
+	}
+	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, Account: f.account, About: about, Permissions: permissions}
+	_, err = m.WriteTo(cmd.OutOrStdout())
+	return err
+}
+
+// permissions returns what the flags need, and lines about it.
+func (f *rbacPodsFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string, error) {
+	if err := checkAccount(f.name, f.namespace); err != nil {
+		return nil, nil, err
 	}
 	p := f.pods
 	secure := &p.serve.secure
 	if err := oneOf("auth", secure.auth, "none", "kubernetes"); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := p.push.leader.check(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	chosen, err := p.choose.read(p.set, func() (string, error) { return f.namespace, nil })
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	permissions := new(rbac.Permissions)
 	for _, rule := range watch.Permissions(watch.Options{Namespaces: chosen.namespaces, NamespaceSelector: p.choose.namespaceSelector}) {
@@ -92,9 +108,7 @@ func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	case secure.auth == "kubernetes":
 		about = append(about, "Reviews are asked for with --auth-kubeconfig, whose account is not this one.")
 	}
-	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, Account: f.account, About: about, Permissions: permissions}
-	_, err = m.WriteTo(cmd.OutOrStdout())
-	return err
+	return permissions, about, nil
 }
 
 // allow adds what a watcher needs.

@@ -92,7 +92,7 @@ Serve the metrics of many of its pods as one:
 	}
 	root.Version = currentVersion()
 	prepare(root, streams)
-	root.AddCommand(newStateCommand(false), newPodsCommand(), newDemo(), newEval(), newExplain(), newLint(), newTest(), newRBAC(), newVersion())
+	root.AddCommand(newStateCommand(false), newPodsCommand(), newDemo(), newEval(), newExplain(), newLint(), newTest(), newRBAC(), newManifests(), newVersion())
 	return root
 }
 

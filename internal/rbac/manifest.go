@@ -54,27 +54,16 @@ func (m *Manifest) head(b *bytes.Buffer, kind, place string) {
 	}
 }
 
-// role writes a role. Permissions of a group that have the same verbs are one
-// rule.
+// role writes a role.
 func (m *Manifest) role(b *bytes.Buffer, place string) {
 	m.head(b, "Role", place)
 	b.WriteString("rules:\n")
-	type rule struct{ group, verbs string }
-	var order []rule
-	resources := make(map[rule][]Permission)
-	for _, p := range m.At(place) {
-		r := rule{p.Group, strings.Join(p.Verbs, ", ")}
-		if !slices.Contains(order, r) {
-			order = append(order, r)
-		}
-		resources[r] = append(resources[r], p)
-	}
-	for _, r := range order {
-		fmt.Fprintf(b, "- apiGroups: [%s]\n  resources:\n", scalar(r.group))
-		for _, p := range resources[r] {
+	for _, r := range m.Rules(place) {
+		fmt.Fprintf(b, "- apiGroups: [%s]\n  resources:\n", scalar(r.Group))
+		for _, p := range r.Permissions {
 			fmt.Fprintf(b, "  - %s # %s\n", scalar(p.Resource), comment(p.Why))
 		}
-		fmt.Fprintf(b, "  verbs: [%s]\n", r.verbs)
+		fmt.Fprintf(b, "  verbs: [%s]\n", strings.Join(r.Verbs, ", "))
 	}
 }
 

@@ -117,6 +117,25 @@ func (p *Permissions) At(place string) []Permission {
 	return out
 }
 
+// Rule is what may be done to resources of one group with the same verbs.
+type Rule struct {
+	Group       string
+	Verbs       []string
+	Permissions []Permission
+}
+
+// Rules returns the permissions of a place as the rules of a role.
+func (p *Permissions) Rules(place string) (out []Rule) {
+	for _, x := range p.At(place) {
+		i := slices.IndexFunc(out, func(r Rule) bool { return r.Group == x.Group && slices.Equal(r.Verbs, x.Verbs) })
+		if i < 0 {
+			i, out = len(out), append(out, Rule{Group: x.Group, Verbs: x.Verbs})
+		}
+		out[i].Permissions = append(out[i].Permissions, x)
+	}
+	return out
+}
+
 // allowed reports whether a verb is allowed by something wider.
 func (p *Permissions) allowed(place string, r resource, verb string) bool {
 	for _, at := range []string{place, ""} {
