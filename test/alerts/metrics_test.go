@@ -15,9 +15,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// declared is a family of the metric reference: its labels, and the groups that it
-// needs.
+// declared is a family of the metric reference: the section that it is in, its labels,
+// and the groups that it needs.
 type declared struct {
+	section        string
 	labels, groups []string
 }
 
@@ -48,16 +49,17 @@ func readReference(t *testing.T) map[string]declared {
 		return out
 	}
 	families := make(map[string]declared)
+	var in string
 	var common []string // the labels of all families of a section
 	for line := range strings.Lines(string(data)) {
 		cells := strings.Split(line, "|")
 		switch {
 		case strings.HasPrefix(line, "## "):
-			common = nil
+			in, common = strings.TrimSpace(line[3:]), nil
 		case strings.HasPrefix(line, "Every family"), strings.HasPrefix(line, "Each has"):
 			common = names(line)
 		case strings.HasPrefix(line, "| `"):
-			d := declared{labels: slices.Concat(common, names(cells[len(cells)-3]))}
+			d := declared{section: in, labels: slices.Concat(common, names(cells[len(cells)-3]))}
 			if len(cells) == 7 {
 				d.groups = names(cells[3])
 			}
@@ -197,6 +199,57 @@ func checkTemplate(t *testing.T, families map[string]declared, alert, query stri
 	}
 	if !found {
 		t.Errorf("%s asks for %s, and there is no such metric", alert, pattern)
+	}
+}
+
+// TestKinds checks that alerts on what many kinds have leave none of them out.
+func TestKinds(t *testing.T) {
+	families := readReference(t)
+	expressions := make(map[string]string)
+	for _, r := range readRules(t) {
+		for _, a := range r.alerts {
+			expressions[a.Alert] = a.Expr
+		}
+	}
+	for _, c := range []struct{ alert, catalog, families string }{
+		{"ListenerNotProgrammed", "gateway-api", "_status_listeners_conditions$"},
+		{"RouteNotAttached", "gateway-api", "_parent_attached$"},
+		{"RouteRejected", "gateway-api", "route_status_parents_conditions$"},
+		{"RouteUnresolvedRefs", "gateway-api", "route_status_parents_conditions$"},
+		{"RoutePartiallyInvalid", "gateway-api", "route_status_parents_conditions$"},
+		{"PolicyNotAccepted", "gateway-api", "_status_ancestors_conditions$"},
+		{"PolicyUnresolvedRefs", "gateway-api", "_status_ancestors_conditions$"},
+		{"StaleStatus", "gateway-api", "_observed_generation$"},
+		{"StuckDeleting", "gateway-api", "_deleted$"},
+		{"KuadrantPolicyNotAccepted", "kuadrant", "policy_status$"},
+		{"KuadrantPolicyNotEnforced", "kuadrant", "policy_status$"},
+		{"KuadrantStaleStatus", "kuadrant", "_status_observed_generation$"},
+		{"KuadrantStuckDeleting", "kuadrant", "_deleted$"},
+	} {
+		expr, err := promQL.ParseExpr(expressions[c.alert])
+		if err != nil {
+			t.Fatalf("%s: %v", c.alert, err)
+		}
+		var got []string
+		for _, matchers := range parser.ExtractSelectors(expr) {
+			names, err := selectedNames(&parser.VectorSelector{LabelMatchers: matchers})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, names...)
+		}
+		want, found := regexp.MustCompile(c.families), 0
+		for name, f := range families {
+			if f.section != "Catalog "+c.catalog || !want.MatchString(name) {
+				continue
+			}
+			if found++; !slices.Contains(got, name) {
+				t.Errorf("%s leaves %s out", c.alert, name)
+			}
+		}
+		if found < 3 {
+			t.Errorf("%s: found only %d families: the pattern is broken", c.alert, found)
+		}
 	}
 }
 
