@@ -29,6 +29,11 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runbooks, err := filepath.Glob(filepath.Join(root, "docs", "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, runbooks...)
 	examples := 0
 	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "examples", "rules", "README.md")) {
 		t.Run(strings.TrimPrefix(page, root+string(filepath.Separator)), func(t *testing.T) {

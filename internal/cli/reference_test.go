@@ -179,14 +179,18 @@ func quoted(names []string) string {
 var header = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`)
 
 // selfMetrics returns a table row for each family that a served command has
-// about itself. What needs a cluster or TLS is added by hand.
+// about itself. What needs a cluster, a receiver or TLS is added by hand.
 func selfMetrics(t *testing.T) []string {
 	t.Helper()
-	_, body := serve(t, "state", "--from", filepath.Join("demo", "cluster.yaml")).get(t, "/metrics")
+	// Nobody listens at the port: the families about pushes are there all the same.
+	_, body := serve(t, "state", "--from", filepath.Join("demo", "cluster.yaml"), "--otlp-endpoint", "http://127.0.0.1:1").get(t, "/metrics")
 	labels := labelsByFamily(t, body)
 	rows := []string{
 		row("kubevitals_auth_decisions_total", "counter", "`result`", "Requests for protected routes, by what became of them; with --auth."),
 		row("kubevitals_cert_expiry_timestamp_seconds", "gauge", "", "When the certificate ends that the server shows; with --tls-cert or --tls-self-signed."),
+		row("kubevitals_leader", "gauge", "", "Whether this process leads; with --leader-elect."),
+		row("kubevitals_lease_failures_total", "counter", "", "Requests for the Lease of the leader election that failed; with --leader-elect."),
+		row("kubevitals_otlp_last_success_timestamp_seconds", "gauge", "", "When a push was last taken as a whole, or but for points that were refused."),
 		row("kubevitals_state_api_requests_total", "counter", "`code`, `verb`", "Requests to the API server, by what they do and their status code."),
 		row("kubevitals_state_kind_error_info", "gauge", "`group`, `kind`, `reason`, `version`", "Why the kind is not up."),
 		row("kubevitals_state_rule_errors_total", "counter", "`reason`, `rule`", "What rules asked for and objects could not give, by family and reason."),

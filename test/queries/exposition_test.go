@@ -1,19 +1,16 @@
 package queries
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/kubevitals/kubevitals/test/promtool"
 )
 
 // fixedNames begin the names that others have chosen: the linter may have
@@ -36,8 +33,11 @@ func TestLint(t *testing.T) {
 // TestPromtool runs the exposition through "promtool check metrics", which
 // exits with 3 if it is well-formed but the linter has findings.
 func TestPromtool(t *testing.T) {
-	promtool := buildPromtool(t)
-	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	tool, err := promtool.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), tool, "check", "metrics")
 	cmd.Stdin = strings.NewReader(scrapeText(t))
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 3 {
@@ -77,60 +77,4 @@ func scrapeText(t *testing.T) string {
 		t.Fatalf("scrape: status %d, %v: %s", resp.StatusCode, err, body)
 	}
 	return string(body)
-}
-
-// buildPromtool returns promtool of the Prometheus that this module requires. It
-// is built in the module's own folder, with the versions of its own go.mod, and
-// kept in a cache: a cold build takes minutes.
-func buildPromtool(t *testing.T) string {
-	t.Helper()
-	const module = "github.com/prometheus/prometheus"
-	found, err := goCommand(t.Context(), "", "list", "-m", "-f", "{{.Version}} {{.Dir}}", module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	version, folder, _ := strings.Cut(found, " ")
-	cache := os.Getenv("KUBEVITALS_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatalf("finding a cache folder: %v: set KUBEVITALS_CACHE to one", err)
-		}
-		cache = filepath.Join(user, "kubevitals")
-	}
-	cache = filepath.Join(cache, "promtool", strings.Join([]string{version, runtime.Version(), runtime.GOOS, runtime.GOARCH}, "-"))
-	promtool := filepath.Join(cache, "promtool")
-	if _, err := os.Stat(promtool); err == nil {
-		return promtool
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// A name of its own until it is complete: another test may build as well.
-	partial := fmt.Sprintf("%s.%d", promtool, os.Getpid())
-	defer func() { _ = os.Remove(partial) }()
-	// Without the service discoveries, which are most of the program.
-	_, err = goCommand(t.Context(), folder, "build", "-mod=readonly", "-trimpath", "-buildvcs=false",
-		"-tags", "remove_all_sd", "-ldflags", "-s -w", "-o", partial, "./cmd/promtool")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(partial, promtool); err != nil {
-		t.Fatal(err)
-	}
-	return promtool
-}
-
-// goCommand runs the go command in a folder and returns what it prints.
-func goCommand(ctx context.Context, folder string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("running go %s: %w\n%s", args[0], err, stderr.String())
-	}
-	return strings.TrimSpace(string(out)), nil
 }

@@ -116,7 +116,7 @@ var alertQueries = []query{
 		"staging/shop-preview/http",
 	)},
 	// summer-sale has no status: no other family would show it.
-	{"RouteNotAttached", `gatewayapi_httproute_parent_attached == 0`,
+	{"HTTPRoutes that are not attached", `gatewayapi_httproute_parent_attached == 0`,
 		"${ns} name parent_group parent_kind parent_namespace parent_name parent_section_name", each(0,
 			"partners/partner-api/gateway.networking.k8s.io/Gateway/gateway-system/shop-public/api",
 			"staging/summer-sale/gateway.networking.k8s.io/Gateway/staging/shop-preview/",
