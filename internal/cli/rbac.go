@@ -72,7 +72,7 @@ are guessed, and marked so.`,
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
 	"leader-elect", "leader-elect-namespace", "metric-pipeline", "metric-pipelines",
-	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
+	"namespaces", "param", "pod", "pod-namespace", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
 func (f *rbacFlags) run(cmd *cobra.Command) error {
@@ -113,6 +113,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	}
 	s.pipelines.allow(permissions)
 	s.push.leader.allow(permissions, f.namespace)
+	s.sharding.allow(permissions)
 	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: append(about, f.about(plan, permissions)...), Permissions: permissions}
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err

@@ -54,16 +54,16 @@ func (m *Manifest) head(b *bytes.Buffer, kind, place string) {
 	}
 }
 
-// role writes a role. Permissions of a group that have the same verbs are one
-// rule.
+// role writes a role. Permissions of a group that have the same verbs, and are for
+// the same object if that is named, are one rule.
 func (m *Manifest) role(b *bytes.Buffer, place string) {
 	m.head(b, "Role", place)
 	b.WriteString("rules:\n")
-	type rule struct{ group, verbs string }
+	type rule struct{ group, verbs, object string }
 	var order []rule
 	resources := make(map[rule][]Permission)
 	for _, p := range m.At(place) {
-		r := rule{p.Group, strings.Join(p.Verbs, ", ")}
+		r := rule{p.Group, strings.Join(p.Verbs, ", "), p.Name}
 		if !slices.Contains(order, r) {
 			order = append(order, r)
 		}
@@ -73,6 +73,9 @@ func (m *Manifest) role(b *bytes.Buffer, place string) {
 		fmt.Fprintf(b, "- apiGroups: [%s]\n  resources:\n", scalar(r.group))
 		for _, p := range resources[r] {
 			fmt.Fprintf(b, "  - %s # %s\n", scalar(p.Resource), comment(p.Why))
+		}
+		if r.object != "" {
+			fmt.Fprintf(b, "  resourceNames: [%s]\n", scalar(r.object))
 		}
 		fmt.Fprintf(b, "  verbs: [%s]\n", r.verbs)
 	}
