@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -46,7 +47,10 @@ func (f *stateFlags) shards(ctx context.Context, log *slog.Logger) (*shards, err
 		return s, nil
 	}
 	config, err := f.cluster()
-	if err != nil {
+	switch {
+	case errors.Is(err, source.ErrNoCluster):
+		return nil, fmt.Errorf("--pod: %w: give --kubeconfig FILE, set KUBECONFIG, run in a pod, or say --shard and --total-shards", err)
+	case err != nil:
 		return nil, fmt.Errorf("--pod: %w", err)
 	}
 	s.replicas, err = source.FindReplicas(ctx, config, f.sharding.namespace, f.sharding.pod, log)
