@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/health":   {"github.com/fluxcd/cli-utils/pkg/kstatus/status", "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"},
 	"internal/rule/cel": {"internal/health", "internal/rule", "github.com/google/cel-go/...", "k8s.io/apiserver/pkg/cel/..."},
 	"internal/rule/crs": {"internal/rule", "operator/metric", "go.yaml.in/yaml/v3"},
-	"internal/engine":   {"internal/rule", "internal/rulebook", "internal/source", "internal/store", "operator", "operator/metric", "k8s.io/client-go/rest"},
+	"internal/engine":   {"internal/rule", "internal/rulebook", "internal/shard", "internal/source", "internal/store", "operator", "operator/metric", "k8s.io/client-go/rest"},
 	"internal/explain":  {"internal/rule", "operator/exposition", "operator/metric"},
 	"internal/lint": {
 		"internal/rule", "internal/rulebook", "internal/schema", "operator/metric",
@@ -45,9 +45,10 @@ var allowed = map[string][]string{
 	"internal/rulebook": {"catalog", "internal/rule", "internal/rule/cel", "internal/rule/crs"},
 	"internal/ruletest": {"internal/rule", "internal/rulebook", "operator/exposition", "operator/metric", "golang.org/x/tools/txtar"},
 	"internal/schema":   {"sigs.k8s.io/yaml"},
-	"internal/store":    {"internal/rule", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
+	"internal/shard":    {},
+	"internal/store":    {"internal/rule", "internal/shard", "operator", "operator/metric", "operator/exposition", "github.com/klauspost/compress/..."},
 	"internal/source": {
-		"internal/rule", "internal/schema", "internal/store", "operator", "operator/metric",
+		"internal/rule", "internal/schema", "internal/shard", "internal/store", "operator", "operator/metric",
 		"k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/yaml", "github.com/fsnotify/fsnotify",
 	},
 
@@ -60,7 +61,7 @@ var allowed = map[string][]string{
 	"internal/pods/probe":     {"internal/pods/scan", "operator/exposition", "operator/kopf", "operator/metric"},
 	"internal/pods/relabel":   {"internal/pods/glob", "github.com/prometheus/common/...", "internal/pods/line", "internal/pods/scan", "operator/metric", "operator/exposition", "github.com/prometheus/prometheus/model/...", "go.yaml.in/yaml/..."},
 	"internal/pods/scan":      {"operator/metric", "operator/exposition"},
-	"internal/pods/target":    {"operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/..."},
+	"internal/pods/target":    {"internal/shard", "operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/..."},
 	"internal/pods/watch":     {"internal/pods/target", "operator", "operator/metric", "k8s.io/api/...", "k8s.io/apimachinery/...", "k8s.io/client-go/..."},
 
 	"internal/otlp": {
@@ -85,7 +86,7 @@ var allowed = map[string][]string{
 }
 
 // Test files may import these besides what their package may.
-var allowedInTests = []string{"catalog", "internal/rule/...", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak", "sigs.k8s.io/yaml"}
+var allowedInTests = []string{"catalog", "internal/rule/...", "internal/shard", "operator/...", "github.com/google/go-cmp/...", "go.uber.org/goleak", "sigs.k8s.io/yaml"}
 
 // Test files of these packages may import these as well: what others make of
 // what the package writes.

@@ -31,6 +31,7 @@ type chartRBAC struct {
 	MetricPipelines []rbacv1.PolicyRule   `json:"metricPipelines"`
 	Pods            []rbacv1.PolicyRule   `json:"pods"`
 	RulesConfigMaps []rbacv1.PolicyRule   `json:"rulesConfigMaps"`
+	Shards          []rbacv1.PolicyRule   `json:"shards"`
 }
 
 // printed returns the rules that a command rbac prints, by place.
@@ -108,6 +109,7 @@ func TestChartReference(t *testing.T) {
 	known.LeaderElection = printed(t, "--offline", "--leader-elect")["kubevitals"]
 	known.MetricPipelines = without(printed(t, "--offline", "--catalog", "kyma", "--new-kinds", "--metric-pipelines")[""], base)
 	known.RulesConfigMaps = without(printed(t, "--offline", "--catalog", "kyma", "--new-kinds", "--rules-configmaps=a=b")[""], base)
+	known.Shards = printed(t, "--offline", "--pod=NAME-0", "--pod-namespace=kubevitals")["kubevitals"]
 	known.Pods = printed(t, "pods")[""]
 	data, err := yaml.Marshal(known)
 	if err != nil {
@@ -179,6 +181,8 @@ func TestChartRoles(t *testing.T) {
 		`{state: {catalogs: [conditions], params: {conditions.groups: [apps, cert-manager.io]}, rbac: {groups: [apps, cert-manager.io]}}}`,
 		`{state: {rulesConfigMaps: a=b}}`,
 		`{state: {leaderElection: true, otlpEndpoint: "http://collector:4318"}}`,
+		`{state: {kind: StatefulSet, replicas: 3}}`,
+		`{state: {kind: StatefulSet, replicas: 3, namespaces: [shop, kubevitals], leaderElection: true, otlpEndpoint: "http://collector:4318"}}`,
 		`{state: {enabled: false}, pods: {enabled: true, selector: app=web}}`,
 		`{state: {enabled: false}, auth: {enabled: false}, pods: {enabled: true, selector: app=web, namespaces: [shop]}}`,
 		`{state: {enabled: false}, pods: {enabled: true, kind: DaemonSet, selector: app=web, leaderElection: false}}`,
@@ -188,7 +192,7 @@ func TestChartRoles(t *testing.T) {
 			manifests, args := rendered(t, values)
 			args = slices.DeleteFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--listen=") })
 			for i := range args { // as the kubelet does, and the name of a StatefulSet's pod
-				args[i] = strings.NewReplacer("$(NODE_NAME)", "node", "auto/", "0/").Replace(args[i])
+				args[i] = strings.NewReplacer("$(NODE_NAME)", "node", "$(POD_NAME)", "kubevitals-state-0", "$(POD_NAMESPACE)", "kubevitals", "auto/", "0/").Replace(args[i])
 			}
 			command := []string{"rbac"}
 			if args[0] == "pods" {

@@ -8,14 +8,15 @@ import (
 
 	"github.com/kubevitals/kubevitals/internal/engine"
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/shard"
 	"github.com/kubevitals/kubevitals/internal/source"
 )
 
 // builder returns how engines are made, and what their objects are called.
-func (f *stateFlags) builder(in io.Reader, log *slog.Logger) (engine.Builder, string, error) {
+func (f *stateFlags) builder(in io.Reader, part func() shard.Shard, log *slog.Logger) (engine.Builder, string, error) {
 	opts := engine.Options{
 		From: f.from, Stdin: in, Scrape: f.collect == "scrape", Cache: f.cache, APIServerCache: f.apiserverCache, Poll: f.poll,
-		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Budget: f.rules.budget, Log: log,
+		Namespaces: f.namespaces, NamespacesDenylist: f.namespacesDenylist, Shard: part, Budget: f.rules.budget, Log: log,
 	}
 	if f.collect != "scrape" || len(f.from) > 0 {
 		opts.Changed = f.changed.tell // else a push, which lists, would lead to another

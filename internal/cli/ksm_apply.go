@@ -9,10 +9,11 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
+
+	"github.com/kubevitals/kubevitals/internal/shard"
 )
 
 // apply carries the flags of kube-state-metrics over to those of the command. It
@@ -29,7 +30,7 @@ func (f *ksmFlags) apply(to *stateFlags) error {
 	if f.verbosity >= 4 {
 		f.verbose(to)
 	}
-	for _, step := range []func(*stateFlags) error{f.native, f.sharding, f.rules, f.objects, f.servers} {
+	for _, step := range []func(*stateFlags) error{f.native, f.shards, f.rules, f.objects, f.servers} {
 		if err := step(to); err != nil {
 			return err
 		}
@@ -72,20 +73,35 @@ func (f *ksmFlags) native(*stateFlags) error {
 // ordinal is what a StatefulSet ends the names of its pods with.
 var ordinal = regexp.MustCompile(`-(\d{1,4})$`)
 
-// sharding refuses to be one of several instances, each of which would serve
-// everything.
-func (f *ksmFlags) sharding(*stateFlags) error {
-	const instead = noSharding + ", and every shard would serve everything: run one replica"
-	if f.totalShards > 1 {
-		return fmt.Errorf("--total-shards=%d: "+instead, f.totalShards)
+// shards decides which part of the objects is served. A pod beats numbers.
+func (f *ksmFlags) shards(to *stateFlags) error {
+	if f.totalShards < 1 || f.totalShards > shard.Max {
+		return fmt.Errorf("--total-shards %d: expected 1, for all objects in one instance, to %d", f.totalShards, shard.Max)
 	}
-	if f.pod == "" {
+	if f.shard < 0 || int(f.shard) >= f.totalShards {
+		return fmt.Errorf("--shard %d: it is none of --total-shards %d, which count from 0", f.shard, f.totalShards)
+	}
+	switch {
+	case f.pod == "" && f.podNamespace == "":
+		to.sharding = shardFlags{fixed: shard.Shard{Index: int(f.shard), Count: f.totalShards}}
 		return nil
+	case f.podNamespace == "":
+		return fmt.Errorf("--pod %s: say where it is with --pod-namespace", f.pod)
+	case f.pod == "":
+		return fmt.Errorf("--pod-namespace %s: say which pod this is with --pod", f.podNamespace)
 	}
-	if m := ordinal.FindStringSubmatch(f.pod); m != nil && strings.Trim(m[1], "0") != "" {
-		return fmt.Errorf("--pod=%s: "+instead, f.pod)
+	if wrong := validation.IsDNS1123Label(f.podNamespace); len(wrong) > 0 {
+		return fmt.Errorf("--pod-namespace: %q is not the name of a namespace: %s", f.podNamespace, wrong[0])
 	}
-	f.warn("pod", "no effect: %s", instead)
+	if !ordinal.MatchString(f.pod) {
+		return fmt.Errorf("--pod %s: the name does not end in a dash and a number, as those of a StatefulSet's pods do: give --shard and --total-shards", f.pod)
+	}
+	for _, flag := range []string{"shard", "total-shards"} {
+		if f.given(flag) {
+			f.warn(flag, "no effect beside --pod")
+		}
+	}
+	to.sharding = shardFlags{pod: f.pod, namespace: f.podNamespace}
 	return nil
 }
 

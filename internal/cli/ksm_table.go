@@ -5,7 +5,6 @@ import "time"
 const (
 	nativeOnly = "no effect: it is for native resources, which are not served here"
 	logsHere   = "no effect: the log goes to stderr; see --log-level and --log-format"
-	noSharding = "sharding is not available"
 )
 
 // ksmTable has every flag of kube-state-metrics v2.20, with the defaults that it
@@ -92,11 +91,11 @@ func ksmCluster(f *ksmFlags) []ksmFlag {
 // ksmShards are about several instances that share the work.
 func ksmShards(f *ksmFlags) []ksmFlag {
 	return []ksmFlag{
-		{name: "shard", option: "shard", bind: &f.shard, here: "no effect: see `--total-shards`", warning: "no effect: " + noSharding},
-		{name: "total-shards", option: "total_shards", bind: &f.totalShards, here: "more than 1 is refused: " + noSharding + ", and every shard would serve everything"},
-		{name: "pod", option: "pod", bind: &f.pod,
-			here: "no effect in the first pod of a StatefulSet; refused in the others, as every one would serve everything"},
-		{name: "pod-namespace", option: "namespace", bind: &f.podNamespace, here: "no effect: see `--pod`", warning: "no effect: " + noSharding},
+		{name: "shard", option: "shard", bind: &f.shard, listed: true, here: "which of `--total-shards` equal shares of the objects to serve, from 0"},
+		{name: "total-shards", option: "total_shards", bind: &f.totalShards, listed: true, here: "how many instances share the objects; 1 serves all of them"},
+		{name: "pod", option: "pod", bind: &f.pod, listed: true,
+			here: "name of the pod that this is, of a StatefulSet whose replicas are the shards; beats `--shard`"},
+		{name: "pod-namespace", option: "namespace", bind: &f.podNamespace, listed: true, here: "namespace of `--pod`"},
 	}
 }
 

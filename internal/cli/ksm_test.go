@@ -52,7 +52,7 @@ func TestKSMFlags(t *testing.T) {
 		if f.Here == "" {
 			t.Errorf("--%s: the table does not say what it does", f.Name)
 		}
-		if strings.HasPrefix(f.Here, "no effect") && f.Warning == "" && f.Name != "pod" {
+		if strings.HasPrefix(f.Here, "no effect") && f.Warning == "" {
 			t.Errorf("--%s has no effect and no warning", f.Name)
 		}
 		known[f.Name] = f
@@ -84,7 +84,7 @@ func TestKSMFlags(t *testing.T) {
 func TestKSMRefuses(t *testing.T) {
 	dir := t.TempDir()
 	crs, object := write(t, dir, "crs.yaml", crsFoo), write(t, dir, "foo.yaml", foo)
-	options := write(t, dir, "options.yaml", "shard: 1\ntotal_shards: 3\n")
+	options := write(t, dir, "options.yaml", "shard: 3\ntotal_shards: 3\n")
 	list := write(t, dir, "list.yaml", "- a\n")
 	wrong := write(t, dir, "wrong.yaml", "host: h\nport: many\n")
 	several := write(t, dir, "several.yaml", "port: [1, 2]\n")
@@ -101,9 +101,16 @@ func TestKSMRefuses(t *testing.T) {
 	}
 	f("--resources=pods,nodes: only custom resources are served here", "--resources", "pods", "--resources=nodes")
 	f("beside it with --custom-resource-state-only", "--resources", "pods")
-	f("--total-shards=2: sharding is not available, and every shard would serve everything: run one replica", "--total-shards=2", "--shard=1")
-	f("--pod=ksm-1: sharding is not available", "--pod", "ksm-1", "--pod-namespace", "default")
-	f("--total-shards=3: sharding", "--config", options)
+	f("--total-shards 0: expected 1, for all objects in one instance, to 10000", "--total-shards=0")
+	f("--total-shards 10001: expected", "--total-shards=10001")
+	f("--shard 2: it is none of --total-shards 2, which count from 0", "--total-shards=2", "--shard=2")
+	f("--shard 1: it is none of --total-shards 1", "--shard=1")
+	f("--shard -1: it is none of", "--shard=-1", "--total-shards=2")
+	f("--shard 3: it is none of --total-shards 3", "--config", options)
+	f("--pod ksm-1: say where it is with --pod-namespace", "--pod", "ksm-1")
+	f("--pod-namespace a: say which pod this is with --pod", "--pod-namespace", "a")
+	f(`--pod-namespace: "A" is not the name of a namespace`, "--pod-namespace", "A", "--pod", "ksm-1")
+	f("--pod ksm-7d9f: the name does not end in a dash and a number, as those of a StatefulSet's pods do: give --shard and --total-shards", "--pod", "ksm-7d9f", "--pod-namespace", "a")
 	f("list.yaml: expected options with their values", "--config", list)
 	f("wrong.yaml:2: option port: ", "--config", wrong)
 	f("several.yaml:1: option port: expected one value, found several", "--config", several)

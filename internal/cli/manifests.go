@@ -292,7 +292,11 @@ func rolesOf(p *rbac.Permissions) map[string]any {
 			for _, x := range r.Permissions {
 				resources = append(resources, x.Resource)
 			}
-			rules = append(rules, map[string]any{"apiGroups": []any{r.Group}, "resources": resources, "verbs": anyOf(r.Verbs)})
+			rule := map[string]any{"apiGroups": []any{r.Group}, "resources": resources, "verbs": anyOf(r.Verbs)}
+			if r.Name != "" {
+				rule["resourceNames"] = []any{r.Name}
+			}
+			rules = append(rules, rule)
 		}
 		roles = append(roles, map[string]any{"namespace": place, "rules": rules})
 	}

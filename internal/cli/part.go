@@ -26,6 +26,7 @@ type state struct {
 	title      string // of the source
 	current    atomic.Pointer[engine.Engine]
 
+	shards     *shards            // nil when all is served
 	build      engine.Builder     // nil when rules do not change
 	rules      *rulebook.Book     // nil when rules do not change
 	configMaps *source.ConfigMaps // nil when there are none with rules
@@ -58,7 +59,7 @@ func (s *state) Gather(ctx context.Context, f exposition.Format) ([]exposition.R
 
 // about returns what gives the metrics about an engine and its rules.
 func (s *state) about(e *engine.Engine) []operator.CollectorFunc {
-	out := e.About()
+	out := append(e.About(), collectShard(e.Store.Shard()))
 	if s.rules != nil {
 		out = append(out, s.collectRules)
 	}
@@ -77,6 +78,9 @@ func (s *state) register(to *servers) {
 	to.op.Daemon("state", s.run)
 	if s.rules != nil {
 		s.follow(to.op)
+	}
+	if s.shards != nil {
+		s.shards.register(to)
 	}
 	to.each(func(op *operator.Operator) {
 		op.Check(operator.Ready, "state", s.ready)
@@ -123,6 +127,9 @@ func (s *state) page() web.Page {
 			{Path: "/readyz?verbose", Text: "whether every kind has been read"},
 			{Path: "/livez?verbose", Text: "whether the process works"},
 		},
+	}
+	if shard := e.Store.Shard(); shard.Divided() {
+		p.Source += fmt.Sprintf(", shard %d of %d, counted from 0", shard.Index, shard.Count)
 	}
 	if err := e.Err(); err != nil {
 		p.Err = err.Error()

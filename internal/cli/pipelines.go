@@ -100,8 +100,9 @@ type pipelinePush struct {
 	forget func() // of changes
 }
 
-// prepare returns what the flags ask for, nil if that is nothing.
-func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.Options, leader *leading, log *slog.Logger) (*pipelines, error) {
+// prepare returns what the flags ask for, nil if that is nothing. Of several shards
+// one reports on pipelines.
+func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.Options, leader *leading, reports bool, log *slog.Logger) (*pipelines, error) {
 	if !f.any() {
 		return nil, nil
 	}
@@ -116,7 +117,7 @@ func (f *pipelineFlags) prepare(cluster func() (*rest.Config, error), push otlp.
 		if p.watcher, err = pipeline.NewWatcher(config, log); err != nil {
 			return nil, err
 		}
-		leads := func() bool { return leader == nil || leader.elector.IsLeader() }
+		leads := func() bool { return reports && (leader == nil || leader.elector.IsLeader()) }
 		p.statuses = newPipelineStatuses(p.watcher.Report, leads, log)
 		return p, nil
 	case err == nil:

@@ -17,6 +17,7 @@ import (
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/internal/shard"
 )
 
 // chosen is which pods the flags choose.
@@ -208,7 +209,7 @@ func (f *chooseFlags) labelNames() []string {
 var shardText = regexp.MustCompile(`^(auto|\d{1,5})/(\d{1,5})$`)
 
 // share reads which of all pods belong to this process.
-func (f *chooseFlags) share() (s target.Shard, err error) {
+func (f *chooseFlags) share() (s shard.Shard, err error) {
 	if f.shard == "" {
 		return s, nil
 	}
@@ -230,8 +231,8 @@ func (f *chooseFlags) share() (s target.Shard, err error) {
 	}
 	s.Index, _ = strconv.Atoi(index)
 	s.Count, _ = strconv.Atoi(m[2])
-	if s.Count > target.MaxShards {
-		return s, fmt.Errorf("--shard %s: there can be at most %d shares", f.shard, target.MaxShards)
+	if s.Count > shard.Max {
+		return s, fmt.Errorf("--shard %s: there can be at most %d shares", f.shard, shard.Max)
 	}
 	if s.Index >= s.Count {
 		return s, fmt.Errorf("--shard %s: index %d is none of %d, which count from 0", f.shard, s.Index, s.Count)

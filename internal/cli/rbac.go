@@ -80,7 +80,7 @@ var rbacOwn = []string{"name", "namespace", "service-account", "crds", "offline"
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
 	"leader-elect", "leader-elect-namespace", "metric-pipeline", "metric-pipelines",
-	"namespaces", "param", "rules", "rules-configmaps", "rules-configmaps-namespaces",
+	"namespaces", "param", "pod", "pod-namespace", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
 func (f *rbacFlags) run(cmd *cobra.Command) error {
@@ -132,6 +132,7 @@ func (f *rbacFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string
 	}
 	s.pipelines.allow(permissions)
 	s.push.leader.allow(permissions, f.namespace)
+	s.sharding.allow(permissions)
 	return permissions, append(about, f.about(plan, permissions)...), nil
 }
 

@@ -171,7 +171,7 @@ func flatten(rules []rbacv1.PolicyRule) (out []string) {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
-					out = append(out, group+" "+resource+" "+verb)
+					out = append(out, strings.TrimSpace(group+" "+resource+" "+verb+" "+strings.Join(rule.ResourceNames, ",")))
 				}
 			}
 		}

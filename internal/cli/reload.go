@@ -29,8 +29,8 @@ type reloads struct {
 	seen map[string]source.ConfigMap // by namespace/name
 }
 
-// run keeps an engine at work, and lets another one take over when the rules
-// have changed and it knows its objects.
+// run keeps an engine at work, and lets another one take over when the rules or
+// the shard have changed and it knows its objects.
 func (s *state) run(ctx context.Context) error {
 	active := s.current.Load().Start(ctx)
 	var next *engine.Running
@@ -39,10 +39,13 @@ func (s *state) run(ctx context.Context) error {
 		next.Stop()
 	}()
 	for {
-		var ready <-chan struct{}
+		var ready, resharded <-chan struct{}
 		changes := s.changes
-		if next != nil {
-			ready, changes = next.Known(), nil // one after the other, or none would get its turn
+		if s.shards != nil {
+			resharded = s.shards.changed
+		}
+		if next != nil { // one after the other, or none would get its turn
+			ready, changes, resharded = next.Known(), nil, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -51,14 +54,28 @@ func (s *state) run(ctx context.Context) error {
 			return active.Failure()
 		case set := <-changes:
 			next = s.succeed(ctx, set)
+		case <-resharded:
+			if s.shards.now() != active.Store.Shard() {
+				next = s.succeed(ctx, active.Set)
+			}
 		case <-ready:
-			s.current.Store(next.Engine)
-			s.listeners.tell()
-			active.Stop()
+			s.takeOver(active, next)
 			active, next = next, nil
-			s.reloads.done(len(s.changes) > 0)
-			s.log.Info("Rules have changed", "families", len(active.Set.Families()))
 		}
+	}
+}
+
+// takeOver makes an engine that knows its objects the one at work.
+func (s *state) takeOver(from, to *engine.Running) {
+	s.current.Store(to.Engine)
+	s.listeners.tell()
+	from.Stop()
+	if shard := to.Store.Shard(); shard != from.Store.Shard() {
+		s.log.Info("Shard is at work", "index", shard.Index, "of", shard.Count)
+	}
+	if to.Set != from.Set {
+		s.reloads.done(len(s.changes) > 0)
+		s.log.Info("Rules have changed", "families", len(to.Set.Families()))
 	}
 }
 

@@ -29,6 +29,7 @@ type stateFlags struct {
 	from       []string
 
 	ksm                            ksmFlags
+	sharding                       shardFlags
 	namespaces, namespacesDenylist []string // sorted; one of them at most
 	apiserver                      string
 	apiserverCache                 bool
@@ -103,6 +104,9 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.sharding.any() { // each shard pushes its part: they must not exclude each other
+		f.push.leader.name = fmt.Sprintf("%s-shard-%d", f.push.leader.name, s.shards.now().Index)
+	}
 	push, err := f.push.prepare(f.cluster, log, f.pipelines.any())
 	if err != nil {
 		return err
@@ -111,7 +115,7 @@ func (f *stateFlags) run(cmd *cobra.Command) error {
 	if err != nil && f.pipelines.any() {
 		return err
 	}
-	lines, err := f.pipelines.prepare(f.cluster, others, push.leader, log)
+	lines, err := f.pipelines.prepare(f.cluster, others, push.leader, s.shards.now().Index == 0, log)
 	if err != nil {
 		return err
 	}
@@ -151,7 +155,11 @@ func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, erro
 	if f.rules.Keep != nil && len(set.Families()) == 0 {
 		log.Warn("No family is left to serve by --metric-allowlist or --metric-denylist")
 	}
-	build, title, err := f.builder(cmd.InOrStdin(), log)
+	shards, err := f.shards(cmd.Context(), log)
+	if err != nil {
+		return nil, err
+	}
+	build, title, err := f.builder(cmd.InOrStdin(), shards.now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +169,7 @@ func (f *stateFlags) prepare(cmd *cobra.Command, log *slog.Logger) (*state, erro
 	}
 	s := newState(first, title, log)
 	s.listeners = &f.changed
-	s.build, s.rules = build, rules
+	s.build, s.rules, s.shards = build, rules, shards
 	switch {
 	case f.rules.configMaps != "":
 	case len(f.rules.configMapNamespaces) > 0:

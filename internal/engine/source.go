@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/shard"
 	"github.com/kubevitals/kubevitals/internal/source"
 	"github.com/kubevitals/kubevitals/internal/store"
 	"github.com/kubevitals/kubevitals/operator"
@@ -32,6 +33,9 @@ type Options struct {
 	// Namespaces are the only ones to read, or NamespacesDenylist those not to
 	// read.
 	Namespaces, NamespacesDenylist []string
+	// Shard returns the part of the objects that an engine gives which is made now:
+	// see [store.Options]. It may be nil, for all.
+	Shard func() shard.Shard
 	// Budget is how long the expressions of one metric may take for one object.
 	Budget time.Duration
 	// Changed is that of [store.Options]. It may be nil.
@@ -49,7 +53,11 @@ func New(o Options) Builder {
 }
 
 func (o *Options) store(set *rule.Set) *store.Store {
-	return store.New(set, store.Options{Log: o.Log, Budget: o.Budget, Changed: o.Changed})
+	opts := store.Options{Log: o.Log, Budget: o.Budget, Changed: o.Changed}
+	if o.Shard != nil {
+		opts.Shard = o.Shard()
+	}
+	return store.New(set, opts)
 }
 
 // files makes engines that read files.

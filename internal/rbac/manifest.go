@@ -63,6 +63,9 @@ func (m *Manifest) role(b *bytes.Buffer, place string) {
 		for _, p := range r.Permissions {
 			fmt.Fprintf(b, "  - %s # %s\n", scalar(p.Resource), comment(p.Why))
 		}
+		if r.Name != "" {
+			fmt.Fprintf(b, "  resourceNames: [%s]\n", scalar(r.Name))
+		}
 		fmt.Fprintf(b, "  verbs: [%s]\n", strings.Join(r.Verbs, ", "))
 	}
 }

@@ -11,6 +11,8 @@ import (
 type Permission struct {
 	// Group and Resource may each be "*", for all.
 	Group, Resource string
+	// Name is the only object that is meant, or empty.
+	Name string
 	// Verbs are sorted.
 	Verbs []string
 	// Why is a line about what asks for it.
@@ -23,7 +25,10 @@ type Permissions struct {
 	byPlace map[string]map[resource]*need
 }
 
-type resource struct{ group, name string }
+type resource struct {
+	group, name string
+	object      string // the only one, or empty
+}
 
 // need is a permission in the making.
 type need struct {
@@ -76,13 +81,13 @@ func (p *Permissions) add(r request, places ...string) {
 // Allow adds a permission for what someone else than rules asks for, at some
 // places: namespaces, or the whole cluster if there are none.
 func (p *Permissions) Allow(x Permission, places ...string) {
-	p.add(request{resource: resource{x.Group, x.Resource}, verbs: x.Verbs, kind: x.Why}, places...)
+	p.add(request{resource: resource{x.Group, x.Resource, x.Name}, verbs: x.Verbs, kind: x.Why}, places...)
 }
 
 // AllowReviews adds what it takes to ask who sends a request, and whether they
 // may.
 func (p *Permissions) AllowReviews() {
-	for _, r := range []resource{{"authentication.k8s.io", "tokenreviews"}, {"authorization.k8s.io", "subjectaccessreviews"}} {
+	for _, r := range []resource{{group: "authentication.k8s.io", name: "tokenreviews"}, {group: "authorization.k8s.io", name: "subjectaccessreviews"}} {
 		p.add(request{resource: r, verbs: []string{"create"}, kind: "--auth"})
 	}
 }
@@ -108,18 +113,19 @@ func (p *Permissions) At(place string) []Permission {
 		verbs = slices.DeleteFunc(verbs, func(verb string) bool { return p.allowed(place, r, verb) })
 		if len(verbs) > 0 {
 			slices.Sort(verbs)
-			out = append(out, Permission{Group: r.group, Resource: r.name, Verbs: verbs, Why: n.reason()})
+			out = append(out, Permission{Group: r.group, Resource: r.name, Name: r.object, Verbs: verbs, Why: n.reason()})
 		}
 	}
 	slices.SortFunc(out, func(a, b Permission) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Resource, b.Resource))
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Resource, b.Resource), strings.Compare(a.Name, b.Name))
 	})
 	return out
 }
 
-// Rule is what may be done to resources of one group with the same verbs.
+// Rule is what may be done to resources of one group, or to one object if that is
+// named, with the same verbs.
 type Rule struct {
-	Group       string
+	Group, Name string
 	Verbs       []string
 	Permissions []Permission
 }
@@ -127,9 +133,9 @@ type Rule struct {
 // Rules returns the permissions of a place as the rules of a role.
 func (p *Permissions) Rules(place string) (out []Rule) {
 	for _, x := range p.At(place) {
-		i := slices.IndexFunc(out, func(r Rule) bool { return r.Group == x.Group && slices.Equal(r.Verbs, x.Verbs) })
+		i := slices.IndexFunc(out, func(r Rule) bool { return r.Group == x.Group && r.Name == x.Name && slices.Equal(r.Verbs, x.Verbs) })
 		if i < 0 {
-			i, out = len(out), append(out, Rule{Group: x.Group, Verbs: x.Verbs})
+			i, out = len(out), append(out, Rule{Group: x.Group, Name: x.Name, Verbs: x.Verbs})
 		}
 		out[i].Permissions = append(out[i].Permissions, x)
 	}
@@ -139,7 +145,7 @@ func (p *Permissions) Rules(place string) (out []Rule) {
 // allowed reports whether a verb is allowed by something wider.
 func (p *Permissions) allowed(place string, r resource, verb string) bool {
 	for _, at := range []string{place, ""} {
-		for _, wider := range []resource{r, {r.group, "*"}, {"*", "*"}} {
+		for _, wider := range []resource{r, {group: r.group, name: r.name}, {group: r.group, name: "*"}, {group: "*", name: "*"}} {
 			n := p.byPlace[at][wider]
 			if n != nil && n.verbs[verb] && (at != place || wider != r) {
 				return true

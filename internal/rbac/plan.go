@@ -48,7 +48,7 @@ type Plan struct {
 	ConfigMapNamespaces []string
 }
 
-var definitions = resource{"apiextensions.k8s.io", "customresourcedefinitions"}
+var definitions = resource{group: "apiextensions.k8s.io", name: "customresourcedefinitions"}
 
 // Permissions returns the least that the plan needs. It is an error if that
 // cannot be known.
@@ -74,8 +74,8 @@ func (p *Plan) others(out *Permissions) {
 	}
 	if p.ConfigMaps {
 		const why = "--rules-configmaps"
-		out.add(request{resource: resource{"", "configmaps"}, verbs: []string{"list", "watch"}, kind: why}, p.ConfigMapNamespaces...)
-		out.add(request{resource: resource{"", "events"}, verbs: []string{"create"}, kind: why}, p.ConfigMapNamespaces...)
+		out.add(request{resource: resource{name: "configmaps"}, verbs: []string{"list", "watch"}, kind: why}, p.ConfigMapNamespaces...)
+		out.add(request{resource: resource{name: "events"}, verbs: []string{"create"}, kind: why}, p.ConfigMapNamespaces...)
 	}
 }
 
@@ -97,7 +97,7 @@ func (p *Plan) read(out *Permissions, k *Kind, by, note string) {
 	if p.Watch && k.Watchable {
 		verbs = append(verbs, "watch")
 	}
-	r := request{resource: resource{k.Group, k.Resource}, verbs: verbs, kind: k.Kind, by: by, note: note}
+	r := request{resource: resource{group: k.Group, name: k.Resource}, verbs: verbs, kind: k.Kind, by: by, note: note}
 	if k.Namespaced {
 		out.add(r, p.Namespaces...)
 	} else {
@@ -253,7 +253,7 @@ func (p *Plan) wildcard(out *Permissions, group, what, by string) {
 		why = "kinds that are installed later as well"
 	}
 	note += ", " + why
-	out.add(request{resource: resource{group, "*"}, verbs: verbs, kind: what, by: by, note: note})
+	out.add(request{resource: resource{group: group, name: "*"}, verbs: verbs, kind: what, by: by, note: note})
 }
 
 // unknown says what to give for a document that the plan does not know enough

@@ -273,15 +273,33 @@ func (w *watcher) Bookmark(string) error {
 	return nil
 }
 
-// Transformer drops what no rule reads and what is often half of an object,
-// before the reflector gathers the whole list.
+// Transformer drops what no rule reads and what is often half of an object, and
+// all but the identity of what other shards serve, before the reflector gathers the
+// whole list.
 func (w *watcher) Transformer() cache.TransformFunc {
+	uses := w.cluster.Store.Uses(w.program)
 	return func(obj any) (any, error) {
-		if u, ok := obj.(*unstructured.Unstructured); ok && !w.cluster.needs.ManagedFields {
+		u, ok := obj.(*unstructured.Unstructured)
+		switch {
+		case !ok:
+		case !uses(u.Object):
+			u.Object = identityOf(u)
+		case !w.cluster.needs.ManagedFields:
 			unstructured.RemoveNestedField(u.Object, "metadata", "managedFields")
 		}
 		return obj, nil
 	}
+}
+
+// identityOf returns an object without anything but what names it.
+func identityOf(u *unstructured.Unstructured) map[string]any {
+	metadata := make(map[string]any)
+	for _, field := range []string{"namespace", "name", "uid", "resourceVersion"} {
+		if value := text(u.Object, "metadata", field); value != "" {
+			metadata[field] = value
+		}
+	}
+	return map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind(), "metadata": metadata}
 }
 
 var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}

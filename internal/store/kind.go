@@ -14,15 +14,13 @@ type Kind struct {
 	store    *Store
 	key      kindKey // never changes: chunks are sorted by it
 	program  *rule.Program
+	parts    parts // of the program
 	families []int
 	objects  map[objectKey]*object
+	others   int  // of the objects, those that belong to other shards
 	first    bool // the first list is being taken in
 	status   KindStatus
 }
-
-// keeps reports whether the objects of the kind themselves are kept: they are
-// looked up, or what they look up may change.
-func (k *Kind) keeps() bool { return k.program.Joins() || k.program.Target() }
 
 // kindKey orders the kinds of one family's objects with equal names: as in the
 // rules, as far as can be.
@@ -45,7 +43,7 @@ func (s *Store) Kind(p *rule.Program) *Kind {
 	s.sequence++
 	k := &Kind{
 		store: s, key: kindKey{p.Order(), p.GVK(), s.sequence},
-		program: p, families: p.Families(), objects: make(map[objectKey]*object),
+		program: p, parts: s.partsOf(p), families: p.Families(), objects: make(map[objectKey]*object),
 	}
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 	s.kinds = append(s.kinds, k)
@@ -77,14 +75,15 @@ func (k *Kind) Replace(p *rule.Program, objects []map[string]any, took time.Dura
 			}
 			n++
 			present[keyOf(o)] = struct{}{}
-			_, known := k.objects[keyOf(o)]
-			changed := k.set(o)
-			if !known {
+			known, changed := k.set(o)
+			switch {
+			case k.store.other(o):
+			case !known:
 				k.status.Added++
-			} else if changed {
+			case changed:
 				k.status.Modified++
 			}
-			differs = differs || changed || !known
+			differs = differs || changed
 		}
 		k.store.mu.Unlock()
 		objects = objects[n:]
@@ -113,7 +112,7 @@ func (k *Kind) begin(p *rule.Program) {
 	}
 	s.replacing++
 	k.first = !k.status.Answered
-	k.program, k.families = p, union(k.families, p.Families())
+	k.program, k.parts, k.families = p, s.partsOf(p), union(k.families, p.Families())
 	k.status.GVK, k.status.Documents = p.GVK(), p.Documents()
 }
 
@@ -123,7 +122,6 @@ func (k *Kind) removeExcept(present map[objectKey]struct{}) (removed bool) {
 	for key, o := range k.objects {
 		if _, ok := present[key]; !ok {
 			k.remove(o)
-			k.status.Deleted++
 			removed = true
 		}
 	}
@@ -134,13 +132,15 @@ func (k *Kind) removeExcept(present map[objectKey]struct{}) (removed bool) {
 func (k *Kind) Set(object map[string]any) {
 	k.store.mu.Lock()
 	defer k.store.mu.Unlock()
-	_, known := k.objects[keyOf(object)]
-	if known {
+	known, changed := k.set(object)
+	switch {
+	case k.store.other(object):
+	case known:
 		k.status.Modified++
-	} else {
+	default:
 		k.status.Added++
 	}
-	if k.set(object) || !known || k.program.Target() {
+	if changed || k.program.Target() {
 		k.store.changed()
 	}
 	k.contact()
@@ -152,7 +152,6 @@ func (k *Kind) Delete(namespace, name string) {
 	defer k.store.mu.Unlock()
 	if o := k.objects[objectKey{namespace, name}]; o != nil {
 		k.remove(o)
-		k.status.Deleted++
 		k.store.changed()
 	}
 	k.contact()
@@ -176,11 +175,18 @@ func (k *Kind) Remove() {
 	k.store.kinds = slices.DeleteFunc(k.store.kinds, func(other *Kind) bool { return other == k })
 }
 
-// set renders an object, and reports whether its lines have changed. The caller
-// holds the mutex.
-func (k *Kind) set(o map[string]any) (changed bool) {
-	key := keyOf(o)
+// set renders an object, and reports whether it was there, and whether it is new
+// or its lines have changed. The caller holds the mutex.
+func (k *Kind) set(o map[string]any) (known, changed bool) {
+	key, other := keyOf(o), k.store.other(o)
 	obj := k.objects[key]
+	known = obj != nil
+	if other && k.parts.idle() {
+		if known { // another one of the same name was this shard's
+			k.remove(obj)
+		}
+		return known, known
+	}
 	if uid := k.uidOf(o); obj == nil || obj.uid != uid {
 		if obj != nil {
 			k.forgetStates(obj) // it is another object of the same name
@@ -189,10 +195,18 @@ func (k *Kind) set(o map[string]any) (changed bool) {
 		obj.uid, obj.listed = uid, k.first
 		k.objects[key] = obj
 	}
+	if obj.other != other {
+		if obj.other = other; other {
+			k.others++
+		} else {
+			k.others--
+		}
+	}
 	if k.program.Target() {
 		k.store.joins.set(k.ref(key), o)
 	}
-	return k.renderObject(obj, o)
+	changed = k.renderObject(obj, o)
+	return known, changed || !known
 }
 
 // uidOf returns an object's UID where it matters: only what compares versions of
@@ -219,7 +233,8 @@ func (k *Kind) forgetStates(o *object) {
 // again later.
 func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
 	s := k.store
-	s.render.object(k.program, obj, o)
+	p := k.parts.of(obj)
+	s.render.object(p, obj, o)
 	for _, f := range k.families {
 		lines, samples := s.render.lines(f)
 		delta, differs := s.families[f].set(obj, lines, samples)
@@ -228,7 +243,7 @@ func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
 	}
 	_, waiting := s.limits.waiting[obj]
 	_, resting := s.resting[obj]
-	if k.keeps() || waiting || resting {
+	if p.Joins() || p.Target() || waiting || resting {
 		s.kept[obj] = o
 	} else {
 		delete(s.kept, obj)
@@ -238,6 +253,11 @@ func (k *Kind) renderObject(obj *object, o map[string]any) (changed bool) {
 
 // remove takes an object out. The caller holds the mutex.
 func (k *Kind) remove(o *object) {
+	if o.other {
+		k.others--
+	} else {
+		k.status.Deleted++
+	}
 	s := k.store
 	for _, f := range k.families {
 		delta, _ := s.families[f].set(o, nil, 0)

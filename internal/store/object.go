@@ -9,6 +9,7 @@ type object struct {
 	place
 	uid    string // where it matters
 	listed bool   // it was there before anybody looked
+	other  bool   // it belongs to another shard
 }
 
 // place is where an object stands in the exposition.
@@ -33,6 +34,17 @@ func (k objectKey) compare(other objectKey) int {
 		return c
 	}
 	return cmp.Compare(k.name, other.name)
+}
+
+// identityOf returns what tells an object from every other that ever was, or at
+// least from others that are.
+func identityOf(o map[string]any) string {
+	metadata, _ := o["metadata"].(map[string]any)
+	if uid, _ := metadata["uid"].(string); uid != "" {
+		return uid
+	}
+	key := keyOf(o)
+	return key.namespace + "/" + key.name
 }
 
 // keyOf reads namespace and name; an object without them has empty ones.

@@ -16,7 +16,7 @@ type KindStatus struct {
 	GVK rule.GVK
 	// Documents are the names of the rule documents that ask for the kind.
 	Documents []string
-	// Objects and Series count what the store holds.
+	// Objects and Series count what the store holds of its shard.
 	Objects, Series int
 	// Answered is set once the kind has been listed or refused.
 	Answered bool
@@ -28,7 +28,7 @@ type KindStatus struct {
 	LastContact time.Time
 	// ListDuration is how long the last list took.
 	ListDuration time.Duration
-	// Added, Modified and Deleted count changes that were seen.
+	// Added, Modified and Deleted count changes that were seen of its objects.
 	Added, Modified, Deleted uint64
 }
 
@@ -106,7 +106,7 @@ func (s *Store) Status() []KindStatus {
 	places := make(map[rule.GVK]int, len(s.kinds))
 	for _, k := range s.kinds {
 		status := k.status
-		status.Objects = len(k.objects)
+		status.Objects = len(k.objects) - k.others
 		i, known := places[status.GVK]
 		if !known {
 			places[status.GVK] = len(out)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubevitals/kubevitals/internal/rule"
+	"github.com/kubevitals/kubevitals/internal/shard"
 	"github.com/kubevitals/kubevitals/operator/exposition"
 )
 
@@ -20,6 +21,7 @@ type Store struct {
 	now     func() time.Time
 	report  func(Problem)
 	changed func()
+	shard   shard.Shard
 
 	mu       sync.Mutex // guards all below, and the fields of kinds and families
 	families []family
@@ -70,13 +72,17 @@ type Options struct {
 	// object, or what is known of a kind, has changed. It must neither wait nor
 	// use the store. It may be nil.
 	Changed func()
+	// Shard is the part of the objects that is given. What is about many objects
+	// is given by the first shard, and is about all of them. Objects of other
+	// shards can be looked up.
+	Shard shard.Shard
 }
 
 // New returns an empty store for the families of a set of rules.
 func New(set *rule.Set, opts Options) *Store {
 	families := set.Families()
 	s := &Store{
-		log: opts.Log, now: opts.Now,
+		log: opts.Log, now: opts.Now, shard: opts.Shard,
 		families: make([]family, len(families)),
 		problems: make(map[problemKey]uint64),
 		logged:   make(map[loggedKey]struct{}),

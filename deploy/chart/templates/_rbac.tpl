@@ -24,7 +24,13 @@
 {{- if $cluster }}{{ $roles = prepend $roles (dict "namespace" "" "rules" $cluster) }}{{ end }}
 {{- $own := list }}
 {{- if .values.leaderElection }}{{ $own = concat $own $known.leaderElection }}{{ end }}
-{{- if and (eq .part "state") (eq .values.kind "StatefulSet") }}{{ $own = concat $own $known.shards }}{{ end }}
+{{- if and (eq .part "state") (eq .values.kind "StatefulSet") }}
+{{- $name := include "kubevitals.name" . }}
+{{- range $known.shards }}
+{{- if .resourceNames }}{{ $_ := set . "resourceNames" (list $name) }}{{ end }}
+{{- $own = append $own . }}
+{{- end }}
+{{- end }}
 {{- $roles = include "kubevitals.withRules" (dict "roles" $roles "namespace" .root.Release.Namespace "rules" $own) | fromJsonArray }}
 {{- toJson $roles }}
 {{- end }}

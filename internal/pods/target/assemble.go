@@ -24,13 +24,13 @@ func (o *Options) Assemble(pods []*corev1.Pod) []Target {
 	shard := make(map[string]bool)
 	for _, pod := range sorted(pods) {
 		of := own.of(pod)
-		if len(of) > 0 && own.Shard.has(pod) {
+		if len(of) > 0 && own.Shard.Has(identity(pod)) {
 			shard[identity(pod)] = true
 		}
 		all = append(all, of...)
 	}
 	resolve(all)
-	if o.Shard.Count > 1 {
+	if o.Shard.Divided() {
 		all = slices.DeleteFunc(all, func(t candidate) bool { return !shard[t.identity] })
 	}
 	o.limit(all)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/internal/shard"
 )
 
 func prefixes(all ...string) []netip.Prefix {
@@ -130,7 +131,7 @@ func TestShards(t *testing.T) {
 	assign := func(count int) map[string]int {
 		shards, seen := make(map[string]int), make([]int, count)
 		for i := range count {
-			o := target.Options{Shard: target.Shard{Index: i, Count: count}}
+			o := target.Options{Shard: shard.Shard{Index: i, Count: count}}
 			for _, x := range o.Assemble(pods) {
 				if other, twice := shards[x.Pod]; twice {
 					t.Errorf("pod %s is in shards %d and %d of %d", x.Pod, other, i, count)
@@ -170,7 +171,7 @@ func TestShards(t *testing.T) {
 func TestShardOfPod(t *testing.T) {
 	pods := manyPods(50)
 	for i := range 3 {
-		o := target.Options{Shard: target.Shard{Index: i, Count: 3}}
+		o := target.Options{Shard: shard.Shard{Index: i, Count: 3}}
 		var each []target.Target
 		for _, p := range pods {
 			each = append(each, o.Of(p)...)
@@ -190,7 +191,7 @@ func TestDuplicateAcrossShards(t *testing.T) {
 	}
 	good, listed := 0, 0
 	for i := range 4 {
-		o := target.Options{Shard: target.Shard{Index: i, Count: 4}}
+		o := target.Options{Shard: shard.Shard{Index: i, Count: 4}}
 		for _, x := range o.Assemble(pods) {
 			listed++
 			if x.Problem == "" {

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/internal/shard"
 )
 
 func TestParseLabelSource(t *testing.T) {
@@ -157,7 +158,7 @@ func TestValidate(t *testing.T) {
 		return target.LabelSource{Name: name, From: from}
 	}
 	f("", target.Options{})
-	f("", target.Options{Shard: target.Shard{Index: 2, Count: 3}, Family: "ipv6", HostPorts: "any", Terminating: "drop", MaxTargets: 1})
+	f("", target.Options{Shard: shard.Shard{Index: 2, Count: 3}, Family: "ipv6", HostPorts: "any", Terminating: "drop", MaxTargets: 1})
 	f(`target label "a" is there twice`, target.Options{Labels: []target.LabelSource{source("a=node"), source("a=phase")}})
 	f(`target label "k8s_namespace" is there twice`, target.Options{Labels: []target.LabelSource{source("k8s_namespace=node")}})
 	f(`target label "x" is there twice`, target.Options{PodLabel: "x", NamespaceLabel: "x"})
@@ -167,9 +168,9 @@ func TestValidate(t *testing.T) {
 	f(`host ports: "all"`, target.Options{HostPorts: "all"})
 	f(`terminating pods: "keep"`, target.Options{Terminating: "keep"})
 	f(`IP family: "v4"`, target.Options{Family: "v4"})
-	f("shard 3 of 3", target.Options{Shard: target.Shard{Index: 3, Count: 3}})
-	f("shard 1 of 0", target.Options{Shard: target.Shard{Index: 1}})
-	f("shard -1 of 2", target.Options{Shard: target.Shard{Index: -1, Count: 2}})
+	f("shard 3 of 3", target.Options{Shard: shard.Shard{Index: 3, Count: 3}})
+	f("shard 1 of 0", target.Options{Shard: shard.Shard{Index: 1}})
+	f("shard -1 of 2", target.Options{Shard: shard.Shard{Index: -1, Count: 2}})
 	f("target limit", target.Options{MaxTargets: -1})
 	f("pod CIDR", target.Options{PodCIDRs: prefixes("::ffff:10.0.0.0/104")})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubevitals/kubevitals/internal/shard"
 	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
@@ -68,15 +69,6 @@ const (
 // otherwise.
 const DefaultMaxPortsPerPod = 16
 
-// Shard is the part of all pods that this process scrapes: each pod belongs to
-// exactly one of Count shards. The zero value is all pods.
-type Shard struct {
-	// Index counts from 0.
-	Index int
-	// Count is how many there are; 0 is the same as 1.
-	Count int
-}
-
 // Options decide which pods are targets. The zero value is ready to use, and is
 // what a pod without special wishes needs. Options are not changed while they are
 // used, and are then safe for concurrent use.
@@ -121,13 +113,10 @@ type Options struct {
 	// DefaultMaxPortsPerPod.
 	MaxPortsPerPod int
 	// Shard is the part of the pods that is listed.
-	Shard Shard
+	Shard shard.Shard
 	// Now is the clock for TerminatingGrace, nil for the real one.
 	Now func() time.Time
 }
-
-// MaxShards is how many shards there can be. It bounds the work per pod.
-const MaxShards = 10_000
 
 // Validate reports everything that is wrong with the options.
 func (o *Options) Validate() error {
@@ -145,9 +134,7 @@ func (o *Options) Validate() error {
 	if o.MaxTargets < 0 || o.MaxPortsPerPod < 0 {
 		bad("target limit: %d targets, %d ports per pod: use 0 for the default", o.MaxTargets, o.MaxPortsPerPod)
 	}
-	if s := o.Shard; s.Count < 0 || s.Count > MaxShards || s.Index < 0 || s.Index >= max(s.Count, 1) {
-		bad("shard %d of %d: write the index, from 0, and how many there are, at most %d", s.Index, s.Count, MaxShards)
-	}
+	errs = append(errs, o.Shard.Check())
 	for _, p := range o.PodCIDRs {
 		if !p.IsValid() || p.Addr().Is4In6() {
 			bad("pod CIDR %q: write an address and a length, such as 10.244.0.0/16", p.String())

@@ -14,7 +14,7 @@ import (
 // yet, or is another shard's. It sees this pod alone: the limit of targets and
 // endpoints that two pods claim are Assemble's business.
 func (o *Options) Of(pod *corev1.Pod) []Target {
-	if pod == nil || !o.Shard.has(pod) {
+	if pod == nil || !o.Shard.Has(identity(pod)) {
 		return nil
 	}
 	return targets(o.of(pod))
@@ -93,33 +93,4 @@ func identity(pod *corev1.Pod) string {
 		return string(pod.UID)
 	}
 	return types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}.String()
-}
-
-// has reports whether the pod belongs to the shard: of all shards it is the one
-// whose hash together with the pod's UID is highest, so that another shard takes
-// its share of pods from all, and nothing else moves.
-func (s Shard) has(pod *corev1.Pod) bool {
-	if s.Count <= 1 {
-		return true
-	}
-	id := uint64(14695981039346656037) // FNV-1a
-	for _, c := range []byte(identity(pod)) {
-		id = (id ^ uint64(c)) * 1099511628211
-	}
-	best, winner := uint64(0), 0
-	for i := range s.Count {
-		if h := mix(id ^ mix(uint64(i)+1)); h > best {
-			best, winner = h, i
-		}
-	}
-	return winner == s.Index
-}
-
-// mix is the finalizer of splitmix64: each bit of the argument changes each of
-// the result with probability one half.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

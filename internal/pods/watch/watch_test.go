@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/kubevitals/kubevitals/internal/pods/target"
+	"github.com/kubevitals/kubevitals/internal/shard"
 	"github.com/kubevitals/kubevitals/operator"
 )
 
@@ -394,7 +395,7 @@ func TestBadOptions(t *testing.T) {
 	f(`namespace "": `, Options{Namespaces: []string{""}})
 	f(`namespace "a/b": `, Options{Namespaces: []string{"a/b"}})
 	f("-1s is negative", Options{StaleAfter: -time.Second})
-	f("shard 2 of 2", Options{Target: target.Options{Shard: target.Shard{Index: 2, Count: 2}}})
+	f("shard 2 of 2", Options{Target: target.Options{Shard: shard.Shard{Index: 2, Count: 2}}})
 	if _, err := New(&rest.Config{Host: "://"}, Options{}); err == nil || !strings.Contains(err.Error(), "making a client") {
 		t.Error(err)
 	}
