@@ -168,7 +168,7 @@ func FuzzAdd(f *testing.F) {
 						t.Fatal(err)
 					}
 					if key := fmt.Sprint(s.Labels); family.Type == metric.Counter {
-						if s.Value < last[key] {
+						if s.Value < last[key] && last[key] < math.MaxFloat64/4 { // one that overflows begins again
 							t.Fatalf("%s: %v after %v", key, s.Value, last[key])
 						}
 						last[key] = s.Value
