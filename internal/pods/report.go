@@ -145,14 +145,25 @@ func (c *counts) add(r *result) {
 	c.failures[reason]++
 }
 
-// collectRefused gives what was not combined with the samples of other targets.
-func (p *Pods) collectRefused(emit func(operator.Metric)) {
+// collectAggregates gives what was not combined with the samples of other targets,
+// and how much room there is.
+func (p *Pods) collectAggregates(emit func(operator.Metric)) {
 	if p.opts.Aggregate == nil {
 		return
 	}
 	p.aggregating.Lock()
-	refused := p.opts.Aggregate.Refused()
+	refused, usage := p.opts.Aggregate.Refused(), p.opts.Aggregate.Usage()
 	p.aggregating.Unlock()
+	for _, u := range usage {
+		emit(operator.Metric{
+			Name: "kubevitals_pods_aggregate_series", Help: "Numbers that are remembered to combine the samples of targets, by rule; each bucket is one.", Type: metric.Gauge,
+			Labels: metric.Labels("rule", u.Rule.String()), Value: float64(u.Series),
+		})
+		emit(operator.Metric{
+			Name: "kubevitals_pods_aggregate_series_limit", Help: "How many numbers may be remembered to combine the samples of targets, by rule.", Type: metric.Gauge,
+			Labels: metric.Labels("rule", u.Rule.String()), Value: float64(u.Max),
+		})
+	}
 	for _, reason := range aggregate.Reasons {
 		emit(operator.Metric{
 			Name: "kubevitals_pods_aggregates_refused_total", Help: "Families of targets that were not combined with those of others, wholly or in part, by reason.", Type: metric.Counter,
@@ -188,7 +199,7 @@ func (p *Pods) Collect(_ context.Context, emit func(operator.Metric)) error {
 			Labels: metric.Labels("reason", reason), Value: float64(c.failures[reason]),
 		})
 	}
-	p.collectRefused(emit)
+	p.collectAggregates(emit)
 	gauge("requests_in_flight", "Requests to targets that are under way.", float64(stats.InFlight))
 	gauge("body_bytes", "Bytes that are held for the bodies of targets.", float64(stats.Held))
 	gauge("body_budget_bytes", "Bytes that may be held for the bodies of targets.", float64(stats.Budget))

@@ -22,12 +22,13 @@ const scale = 0x1p-64
 func (f *family) addNumber(id string, r *row, room int) int {
 	v := r.values[0]
 	g := f.groups[r.key]
+	size := 1 + labelSize(r.key)
 	switch {
-	case g == nil && room < 1:
+	case g == nil && room < size:
 		return -1
 	case g == nil:
-		f.groups[r.key] = &group{labels: r.labels, target: id, n: 1, sum: v, max: v, min: v, scaled: v * scale}
-		return 1
+		f.groups[r.key] = &group{labels: cloneLabels(r.labels), target: id, n: 1, sum: v, max: v, min: v, scaled: v * scale}
+		return size
 	case g.target == id:
 		return 0 // a duplicate
 	}

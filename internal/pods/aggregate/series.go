@@ -33,10 +33,11 @@ func (f *family) addCounter(id string, scrape uint64, r *row, room int) (added i
 	}
 	s := f.series[r.key]
 	if s == nil {
-		if added = len(r.values); 2*added > room {
+		n := len(r.values)
+		if added = n + labelSize(r.key); added+n > room {
 			return -1
 		}
-		s = &series{labels: cloneLabels(r.labels), gone: make([]float64, added), emitted: make([]float64, added)}
+		s = &series{labels: cloneLabels(r.labels), gone: make([]float64, n), emitted: make([]float64, n)}
 		f.series[strings.Clone(r.key)] = s
 	}
 	i, found := slices.BinarySearchFunc(s.parts, id, func(p part, id string) int { return strings.Compare(p.target, id) })
@@ -211,8 +212,8 @@ func (f *family) isOver() bool {
 // restart lets the family begin at zero, with what a target has said that did not
 // agree, and returns how many numbers are remembered less.
 func (f *family) restart(targets []string) (removed int) {
-	for _, s := range f.series {
-		removed += len(s.gone) * (1 + len(s.parts))
+	for key, s := range f.series {
+		removed += len(s.gone)*(1+len(s.parts)) + labelSize(key)
 	}
 	f.shape = *f.other
 	f.series = make(map[string]*series)
