@@ -56,7 +56,7 @@ var series = []reported{
 	{gaugeOf("scrape_body_size_bytes", "Size of what the pod sent, uncompressed; -1 if it was beyond the limit."), func(r *result) float64 { return float64(r.size) }},
 	{secondsOf("scrape_duration_seconds", "How long the scrape of the pod took."), func(r *result) float64 { return r.duration.Seconds() }},
 	{gaugeOf("scrape_response_code", "Status code of the pod's answer; 0 if there was none."), func(r *result) float64 { return float64(r.code) }},
-	{gaugeOf("scrape_samples_duplicate", "Samples that were left out as the pod had sent another with the same labels before."), func(r *result) float64 { return float64(r.duplicates()) }},
+	{gaugeOf("scrape_samples_duplicate", "Samples that were left out as the pod had sent another with the same labels before."), func(r *result) float64 { return float64(r.twice) }},
 	{gaugeOf("scrape_samples_post_metric_relabeling", "Samples that were left after relabelling."), func(r *result) float64 { return float64(r.kept) }},
 	{gaugeOf("scrape_samples_scraped", "Samples that the pod sent."), func(r *result) float64 { return float64(r.samples) }},
 }
@@ -69,13 +69,6 @@ func gaugeOf(name, help string) metric.Desc {
 
 func secondsOf(name, help string) metric.Desc {
 	return metric.Desc{Name: name, Help: help, Type: metric.Gauge, Unit: "seconds"}
-}
-
-func (r *result) duplicates() int {
-	if r.body == nil || r.labelled {
-		return 0
-	}
-	return r.body.Duplicates
 }
 
 // report returns what there is to say about each target.
@@ -129,7 +122,7 @@ var reasons = slices.Concat(target.Problems, []string{
 func (c *counts) add(r *result) {
 	c.scrapes++
 	c.samples += uint64(r.samples)
-	c.duplicates += uint64(r.duplicates())
+	c.duplicates += uint64(r.twice)
 	c.invalid += uint64(r.invalid)
 	c.spoiled += uint64(r.spoiled)
 	c.bytes += uint64(max(r.size, 0))

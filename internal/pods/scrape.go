@@ -31,6 +31,7 @@ type result struct {
 	duration time.Duration
 	samples  int // that were sent
 	kept     int // of them, after relabelling
+	twice    int // of them, as others that were sent or what relabelling made of others
 	invalid  int // lines that were dropped
 	spoiled  int // samples that relabelling made invalid
 	reason   string
@@ -159,7 +160,10 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 		r.fail(reasonOf(err), err)
 		return
 	}
-	r.body, r.samples, r.kept = x, x.Samples, x.Samples-x.Duplicates
+	if !r.single && p.opts.Relabel == nil {
+		p.opts.Collision.Distinct(x, r.target.Labels)
+	}
+	r.body, r.samples, r.kept, r.twice = x, x.Samples, x.Samples-x.Duplicates, x.Duplicates
 	if p.opts.Relabel != nil && !r.single {
 		r.relabel(p)
 	}
@@ -180,7 +184,8 @@ func (r *result) relabel(p *Pods) {
 		r.fail(reasonRelabel, err)
 		return
 	}
-	r.body, r.labelled, r.kept, r.spoiled = x, true, done.Samples, done.Invalid
+	r.body, r.labelled, r.kept, r.spoiled = x, true, x.Samples-x.Duplicates, done.Invalid
+	r.twice += x.Duplicates
 }
 
 // scanOptions returns what a body of the target is scanned with.

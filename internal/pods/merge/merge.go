@@ -24,21 +24,6 @@ type Source struct {
 	Labelled bool
 }
 
-// Collision is what becomes of a label of a pod that has the name of a target
-// label.
-type Collision uint8
-
-// What becomes of a label of a pod. The zero value is as Prometheus does without
-// honor_labels.
-const (
-	// Rename puts "exported_" before its name, as often as it takes.
-	Rename Collision = iota
-	// Honor keeps it instead of the target label.
-	Honor
-	// Drop leaves it out.
-	Drop
-)
-
 // Options say how sources are merged.
 type Options struct {
 	// Format is that of the lines: text, OpenMetrics or protobuf.

@@ -109,7 +109,7 @@ func (x *merged) decoded(r ref) []metric.Sample {
 		}
 		l.Labels = append(l.Labels[:0], sample.Labels...)
 		if !s.labelled {
-			x.label(&l, s.labels)
+			x.opts.Collision.label(&l, s.labels)
 		}
 		if !x.escapeLabels(l.Labels) {
 			continue

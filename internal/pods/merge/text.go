@@ -249,7 +249,7 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 	}
 	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
 	if !s.labelled {
-		x.label(l, s.labels)
+		x.opts.Collision.label(l, s.labels)
 	}
 	return x.escapeLabels(l.Labels)
 }
@@ -264,22 +264,6 @@ func isCreated(name string, family *scan.Family) bool {
 		return base+"_total" == string(family.Name)
 	}
 	return distribution(family.Type) && base == string(family.Name)
-}
-
-// label gives a line the labels of its target.
-func (x *merged) label(l *line.Line, labels []metric.Label) {
-	taken := func(own metric.Label) bool {
-		return slices.ContainsFunc(labels, func(t metric.Label) bool { return t.Name == own.Name })
-	}
-	switch x.opts.Collision {
-	case Drop:
-		l.Labels = slices.DeleteFunc(l.Labels, taken)
-	case Honor:
-		labels = slices.DeleteFunc(slices.Clone(labels), func(t metric.Label) bool {
-			return slices.ContainsFunc(l.Labels, func(own metric.Label) bool { return own.Name == t.Name && own.Value != "" })
-		})
-	}
-	l.Join(labels)
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of
