@@ -87,13 +87,12 @@ type ref struct {
 type family struct {
 	metric.Desc
 	refs     []ref
-	typed    bool   // a source has said the type
-	mixed    bool   // sources do not agree on the type
-	complex  bool   // a source has histograms or summaries in it
-	help     []byte // as the first source has it
-	disputed bool   // not all have the same help
-	owned    []byte // lines or records, instead of refs
-	utf8     bool   // names in owned need quotes
+	typed    bool     // a source has said the type
+	mixed    bool     // sources do not agree on the type
+	complex  bool     // a source has histograms or summaries in it
+	help     []byte   // as the first source has it
+	disputed bool     // not all have the same help
+	taken    []sample // for each of refs, which of its samples are of the family; nil for all
 }
 
 // merged is one merged exposition. It is immutable once it is made.
