@@ -17,6 +17,7 @@ import (
 	"github.com/kubevitals/kubevitals/internal/pods/relabel"
 	"github.com/kubevitals/kubevitals/operator"
 	"github.com/kubevitals/kubevitals/operator/exposition"
+	"github.com/kubevitals/kubevitals/operator/metric"
 )
 
 // withRules relabels with little memory.
@@ -146,4 +147,42 @@ func TestRelabellingMakesFamilies(t *testing.T) {
 		o.Limits.Families = 10
 	})
 	wants(t, scrape(t, p, exposition.Text), `up{pod="p0"} 0`, `scrape_error{pod="p0",reason="family_limit"} 1`, `up{pod="p1"} 1`, `m9{pod="p1",x="9"} 1`)
+}
+
+// TestRelabellingFails: a target that cannot be relabelled as a whole, since it answers
+// in protobuf though it was asked for text, or since it becomes too large, gives nothing
+// instead of samples that the rules have not seen.
+func TestRelabellingFails(t *testing.T) {
+	var records strings.Builder
+	w := exposition.NewWriter(&records, exposition.Protobuf, false)
+	w.WriteFamily(metric.Family{Desc: metric.Desc{Name: "secret", Type: metric.Gauge}, Samples: []metric.Sample{{Value: 1}}})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
+		_, _ = io.WriteString(w, records.String())
+	}))
+	t.Cleanup(server.Close)
+	targets := answers(t, always(""), always("secret{x=\"1\"} 1\n"+manySeries(100)), always("secret 1\nb 1\n"))
+	targets[0].Port = netip.MustParseAddrPort(server.Listener.Addr().String()).Port()
+
+	change := withRules(t, 64<<20, "- {source_labels: [__name__], regex: secret, action: drop}")
+	var opts pods.Options
+	p, _ := part(t, targets, func(o *pods.Options) {
+		change(o)
+		o.Relabel.MaxBytes = 1000
+		opts = *o
+	})
+	for range 2 {
+		out := scrape(t, p, exposition.Text)
+		wants(t, out, `up{pod="p0"} 0`, `scrape_error{pod="p0",reason="relabel"} 1`, `up{pod="p1"} 0`, `scrape_error{pod="p1",reason="relabel"} 1`,
+			`up{pod="p2"} 1`, `b{pod="p2"} 1`)
+		if strings.Contains(out, "secret") || strings.Contains(out, "\na{") {
+			t.Errorf("a target that failed has samples:\n%s", out)
+		}
+		if held := opts.Client.Stats().Held; held != 0 {
+			t.Errorf("%d bytes are held after all", held)
+		}
+	}
 }
