@@ -1,10 +1,6 @@
 package pods_test
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -57,22 +53,11 @@ func TestCollisionsMakeDuplicates(t *testing.T) {
 // TestCollisionsInRecords is the same for protobuf, in which a sample can be as many
 // as a histogram has series.
 func TestCollisionsInRecords(t *testing.T) {
-	var body strings.Builder
-	w := exposition.NewWriter(&body, exposition.Protobuf, false)
-	w.WriteFamily(metric.Family{Desc: metric.Desc{Name: "h", Type: metric.Histogram}, Samples: []metric.Sample{
+	targets := answers(t, always(""))
+	answersRecords(t, &targets[0], metric.Family{Desc: metric.Desc{Name: "h", Type: metric.Histogram}, Samples: []metric.Sample{
 		{Labels: metric.Labels("pod", "x"), Histogram: &metric.HistogramValue{Count: 1, Sum: 1}},
 		{Labels: metric.Labels("pod", "y"), Histogram: &metric.HistogramValue{Count: 2, Sum: 2}},
 	}})
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	targets := answers(t, always(""))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
-		_, _ = io.WriteString(w, body.String())
-	}))
-	t.Cleanup(server.Close)
-	targets[0].Port = netip.MustParseAddrPort(server.Listener.Addr().String()).Port()
 	p, _ := part(t, targets, func(o *pods.Options) { o.Collision = merge.Drop })
 	out := scrape(t, p, exposition.Text)
 	wants(t, out, `up{pod="p0"} 1`, `h_count{pod="p0"} 1`, `scrape_samples_scraped{pod="p0"} 6`, `scrape_samples_duplicate{pod="p0"} 3`)

@@ -153,19 +153,8 @@ func TestRelabellingMakesFamilies(t *testing.T) {
 // in protobuf though it was asked for text, or since it becomes too large, gives nothing
 // instead of samples that the rules have not seen.
 func TestRelabellingFails(t *testing.T) {
-	var records strings.Builder
-	w := exposition.NewWriter(&records, exposition.Protobuf, false)
-	w.WriteFamily(metric.Family{Desc: metric.Desc{Name: "secret", Type: metric.Gauge}, Samples: []metric.Sample{{Value: 1}}})
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
-		_, _ = io.WriteString(w, records.String())
-	}))
-	t.Cleanup(server.Close)
 	targets := answers(t, always(""), always("secret{x=\"1\"} 1\n"+manySeries(100)), always("secret 1\nb 1\n"))
-	targets[0].Port = netip.MustParseAddrPort(server.Listener.Addr().String()).Port()
+	answersRecords(t, &targets[0], metric.Family{Desc: metric.Desc{Name: "secret", Type: metric.Gauge}, Samples: []metric.Sample{{Value: 1}}})
 
 	change := withRules(t, 64<<20, "- {source_labels: [__name__], regex: secret, action: drop}")
 	var opts pods.Options
