@@ -45,8 +45,8 @@ func (c Collision) label(l *line.Line, target []metric.Label) {
 // of the target have the labels of one before, though they had others: two that
 // differed in what is dropped, for example. They count as duplicates of the body.
 func (c Collision) Distinct(x *scan.Exposition, target []metric.Label) {
-	concerned, any := c.concerned(x)
-	if !any {
+	concerned, some := c.concerned(x)
+	if !some {
 		return
 	}
 	var l line.Line
@@ -62,7 +62,7 @@ func (c Collision) Distinct(x *scan.Exposition, target []metric.Label) {
 
 // concerned returns the families that have labels of the target's names. Renaming
 // makes labels the same only if one is called so already.
-func (c Collision) concerned(x *scan.Exposition) (families []bool, any bool) {
+func (c Collision) concerned(x *scan.Exposition) (families []bool, some bool) {
 	for _, e := range x.Extents {
 		if e.Flags&scan.Reserved != 0 {
 			if families == nil {
@@ -77,10 +77,10 @@ func (c Collision) concerned(x *scan.Exposition) (families []bool, any bool) {
 	renamed := make([]bool, len(families))
 	for _, e := range x.Extents {
 		if families[e.Family] && bytes.Contains(x.Body[e.Start:e.End], []byte(exportedPrefix)) {
-			renamed[e.Family], any = true, true
+			renamed[e.Family], some = true, true
 		}
 	}
-	return renamed, any
+	return renamed, some
 }
 
 // parse reads the name and the labels of a sample.
