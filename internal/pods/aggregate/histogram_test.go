@@ -92,6 +92,17 @@ func TestBadHistograms(t *testing.T) {
 	}
 }
 
+// TestBoundsTwice has bounds that are written in two ways.
+func TestBoundsTwice(t *testing.T) {
+	for _, bounds := range [][2]string{{"1", "1.0"}, {"+Inf", "Inf"}} {
+		w := newWorld(t, lag, aggregate.Options{}, "lag=sum")
+		lines := fmt.Sprintf("lag_bucket{le=%q} 1\nlag_bucket{le=%q} 1\nlag_count 1\n", bounds[0], bounds[1])
+		if got, refused := w.scrape(pod{"a", lines}); got != "" || len(refused) != 1 || refused[0] != aggregate.BadBuckets {
+			t.Errorf("%q: refused %v:\n%s", bounds, refused, got)
+		}
+	}
+}
+
 // TestBucketsChange rolls pods out that have other buckets.
 func TestBucketsChange(t *testing.T) {
 	w := newWorld(t, lag, aggregate.Options{}, "lag=sum")

@@ -183,6 +183,12 @@ func (r *reader) distribution(labels []metric.Label) *distribution {
 // finish makes a row of a distribution.
 func (r *reader) finish(x *distribution) {
 	slices.SortStableFunc(x.buckets, func(a, b metric.Bucket) int { return cmp.Compare(a.UpperBound, b.UpperBound) })
+	for i := 1; i < len(x.buckets); i++ {
+		if bound := x.buckets[i].UpperBound; bound == x.buckets[i-1].UpperBound {
+			r.refuse(BadBuckets, "the bound %v is there twice", bound)
+			return
+		}
+	}
 	if n := len(x.buckets); n > 0 && math.IsInf(x.buckets[n-1].UpperBound, 1) {
 		if x.count < 0 {
 			x.count = x.buckets[n-1].Count
@@ -190,11 +196,7 @@ func (r *reader) finish(x *distribution) {
 		x.buckets = x.buckets[:n-1]
 	}
 	out := row{key: x.key, labels: x.labels, shape: shape{kind: r.kind}}
-	for i, b := range x.buckets {
-		if i > 0 && x.buckets[i-1].UpperBound == b.UpperBound {
-			r.refuse(BadBuckets, "the bound %v is there twice", b.UpperBound)
-			return
-		}
+	for _, b := range x.buckets {
 		out.shape.bounds = append(out.shape.bounds, b.UpperBound)
 		out.values = append(out.values, b.Count)
 	}
