@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // servePods serves pods of an API server and waits until they are known.
@@ -156,10 +155,11 @@ func TestPodsStops(t *testing.T) {
 	<-asked
 	stopped := make(chan int, 1)
 	go func() { stopped <- s.stop(t) }()
+	poll(t, "the signal to arrive", func() bool { return strings.Contains(s.output.String(), `msg="Stopping: `) })
 	select {
 	case code := <-stopped:
 		t.Errorf("it ended with %d while a scrape was under way", code)
-	case <-time.After(200 * time.Millisecond):
+	default:
 	}
 	close(answer)
 	if g := <-got; g.code != 200 || !strings.Contains(g.body, `up{k8s_pod_name="slow",k8s_namespace="shop"} 1`) {

@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,6 +60,9 @@ type contribution struct {
 	format exposition.Format
 	lines  [][]byte
 	shape  string
+	size   int  // samples in the lines
+	upTo   int  // samples of the target in what comes before, and in this
+	loses  bool // most say that the family is something else
 }
 
 // contributions returns what a target has of the families that are combined.
@@ -81,6 +85,7 @@ func (p *Pods) contributions(r *result) (out []contribution) {
 			})
 		}
 		out[i].lines = append(out[i].lines, x.Body[e.Start:e.End])
+		out[i].size += int(e.Samples)
 	}
 	for i := range out {
 		out[i].shape = out[i].desc.Name + " " + out[i].desc.Type.String() + out[i].bounds()
@@ -111,27 +116,60 @@ func (c *contribution) bounds() string {
 	return bounds.String()
 }
 
-// combine adds up the samples of all targets. Of targets that do not agree what a
-// family is, most are right: the first one decides for a family that is new, and
-// it must not be one that lies.
+// combine adds up the samples of all targets.
 func (p *Pods) combine(results []*result) {
 	var all []contribution
-	votes := make(map[string]int)
 	for _, r := range results {
 		if r.err == nil && r.body != nil {
 			all = append(all, p.contributions(r)...)
 		}
 	}
-	for i := range all {
-		votes[all[i].shape]++
-	}
-	slices.SortStableFunc(all, func(a, b contribution) int { return votes[b.shape] - votes[a.shape] })
+	sortFairly(all)
 	for i := range all {
 		c := &all[i]
 		if err := p.opts.Aggregate.Add(c.from, c.desc, c.format, c.lines...); err != nil {
 			p.tellRefused(c, err)
 		}
 	}
+}
+
+// sortFairly brings contributions, which are in the order of their targets, into
+// that in which they are added. Of targets that do not agree what a family is, most
+// are right: the first one decides for a family that is new, and it must not be
+// one that lies. There is room for so many series: what comes first is what its
+// target has sent few samples up to, beginning with families that many targets have.
+// So one with very many has what room the others leave.
+func sortFairly(all []contribution) {
+	votes := make(map[string]int)
+	for i := range all {
+		votes[all[i].shape]++
+	}
+	winners := make(map[string]string) // the shapes of families
+	for i := range all {
+		c := &all[i]
+		if votes[c.shape] > votes[winners[c.desc.Name]] {
+			winners[c.desc.Name] = c.shape
+		}
+	}
+	slices.SortStableFunc(all, func(a, b contribution) int {
+		return cmp.Or(votes[b.shape]-votes[a.shape], a.size-b.size, strings.Compare(a.desc.Name, b.desc.Name))
+	})
+	sent := make(map[*target.Target]int)
+	for i := range all {
+		c := &all[i]
+		sent[c.target] += c.size
+		c.upTo, c.loses = sent[c.target], winners[c.desc.Name] != c.shape
+	}
+	slices.SortStableFunc(all, func(a, b contribution) int {
+		switch {
+		case a.loses == b.loses:
+			return a.upTo - b.upTo
+		case a.loses:
+			return 1
+		default:
+			return -1
+		}
+	})
 }
 
 // tellRefused logs that samples of a target are not combined with those of the

@@ -220,6 +220,7 @@ func (p *Pods) release(results []*result) {
 			r.state.spare, r.scanned = r.scanned, nil
 		}
 		r.raw.Release()
+		r.claim.Release()
 	}
 }
 

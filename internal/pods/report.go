@@ -56,7 +56,7 @@ var series = []reported{
 	{gaugeOf("scrape_body_size_bytes", "Size of what the pod sent, uncompressed; -1 if it was beyond the limit."), func(r *result) float64 { return float64(r.size) }},
 	{secondsOf("scrape_duration_seconds", "How long the scrape of the pod took."), func(r *result) float64 { return r.duration.Seconds() }},
 	{gaugeOf("scrape_response_code", "Status code of the pod's answer; 0 if there was none."), func(r *result) float64 { return float64(r.code) }},
-	{gaugeOf("scrape_samples_duplicate", "Samples that were left out as the pod had sent another with the same labels before."), func(r *result) float64 { return float64(r.duplicates()) }},
+	{gaugeOf("scrape_samples_duplicate", "Samples that were left out as the pod had sent another with the same labels before."), func(r *result) float64 { return float64(r.twice) }},
 	{gaugeOf("scrape_samples_post_metric_relabeling", "Samples that were left after relabelling."), func(r *result) float64 { return float64(r.kept) }},
 	{gaugeOf("scrape_samples_scraped", "Samples that the pod sent."), func(r *result) float64 { return float64(r.samples) }},
 }
@@ -69,13 +69,6 @@ func gaugeOf(name, help string) metric.Desc {
 
 func secondsOf(name, help string) metric.Desc {
 	return metric.Desc{Name: name, Help: help, Type: metric.Gauge, Unit: "seconds"}
-}
-
-func (r *result) duplicates() int {
-	if r.body == nil || r.labelled {
-		return 0
-	}
-	return r.body.Duplicates
 }
 
 // report returns what there is to say about each target.
@@ -129,7 +122,7 @@ var reasons = slices.Concat(target.Problems, []string{
 func (c *counts) add(r *result) {
 	c.scrapes++
 	c.samples += uint64(r.samples)
-	c.duplicates += uint64(r.duplicates())
+	c.duplicates += uint64(r.twice)
 	c.invalid += uint64(r.invalid)
 	c.spoiled += uint64(r.spoiled)
 	c.bytes += uint64(max(r.size, 0))
@@ -145,14 +138,25 @@ func (c *counts) add(r *result) {
 	c.failures[reason]++
 }
 
-// collectRefused gives what was not combined with the samples of other targets.
-func (p *Pods) collectRefused(emit func(operator.Metric)) {
+// collectAggregates gives what was not combined with the samples of other targets,
+// and how much room there is.
+func (p *Pods) collectAggregates(emit func(operator.Metric)) {
 	if p.opts.Aggregate == nil {
 		return
 	}
 	p.aggregating.Lock()
-	refused := p.opts.Aggregate.Refused()
+	refused, usage := p.opts.Aggregate.Refused(), p.opts.Aggregate.Usage()
 	p.aggregating.Unlock()
+	for _, u := range usage {
+		emit(operator.Metric{
+			Name: "kubevitals_pods_aggregate_series", Help: "Numbers that are remembered to combine the samples of targets, by rule; each bucket is one.", Type: metric.Gauge,
+			Labels: metric.Labels("rule", u.Rule.String()), Value: float64(u.Series),
+		})
+		emit(operator.Metric{
+			Name: "kubevitals_pods_aggregate_series_limit", Help: "How many numbers may be remembered to combine the samples of targets, by rule.", Type: metric.Gauge,
+			Labels: metric.Labels("rule", u.Rule.String()), Value: float64(u.Max),
+		})
+	}
 	for _, reason := range aggregate.Reasons {
 		emit(operator.Metric{
 			Name: "kubevitals_pods_aggregates_refused_total", Help: "Families of targets that were not combined with those of others, wholly or in part, by reason.", Type: metric.Counter,
@@ -188,7 +192,7 @@ func (p *Pods) Collect(_ context.Context, emit func(operator.Metric)) error {
 			Labels: metric.Labels("reason", reason), Value: float64(c.failures[reason]),
 		})
 	}
-	p.collectRefused(emit)
+	p.collectAggregates(emit)
 	gauge("requests_in_flight", "Requests to targets that are under way.", float64(stats.InFlight))
 	gauge("body_bytes", "Bytes that are held for the bodies of targets.", float64(stats.Held))
 	gauge("body_budget_bytes", "Bytes that may be held for the bodies of targets.", float64(stats.Budget))

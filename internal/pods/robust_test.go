@@ -41,6 +41,24 @@ func answers(t testing.TB, bodies ...func() string) []target.Target {
 	return out
 }
 
+// answersRecords serves a family in protobuf as one of the targets, whatever it is
+// asked for.
+func answersRecords(t testing.TB, x *target.Target, f metric.Family) {
+	t.Helper()
+	var body bytes.Buffer
+	out := exposition.NewWriter(&body, exposition.Protobuf, false)
+	out.WriteFamily(f)
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", exposition.Protobuf.ContentType(exposition.AllowUTF8))
+		_, _ = w.Write(body.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	x.Port = netip.MustParseAddrPort(server.Listener.Addr().String()).Port()
+}
+
 func always(body string) func() string { return func() string { return body } }
 
 // part is a part that scrapes the targets; change may be nil.

@@ -23,6 +23,7 @@ type result struct {
 	single   bool   // it is not merged, and accept is what the pod is asked for
 	accept   string
 	raw      *fetch.Body      // nil if there is none
+	claim    *fetch.Claim     // of memory for a body of our own; nil if there is none
 	scanned  *scan.Exposition // the memory of the scan
 	body     *scan.Exposition // nil if it is not valid
 	labelled bool             // the samples of body have the labels of the target
@@ -31,6 +32,7 @@ type result struct {
 	duration time.Duration
 	samples  int // that were sent
 	kept     int // of them, after relabelling
+	twice    int // of them, as others that were sent or what relabelling made of others
 	invalid  int // lines that were dropped
 	spoiled  int // samples that relabelling made invalid
 	reason   string
@@ -93,9 +95,12 @@ func (p *Pods) scrape(ctx context.Context, format exposition.Format, r *result) 
 		r.fail(fetch.ReasonTimeout, fmt.Errorf("the scrape was over before the answer could be read: %w", ctx.Err()))
 		return
 	}
-	r.read(p, format)
+	r.read(ctx, p, format)
 	if r.err != nil || !r.isRaw() {
 		r.raw.Release() // others may wait for the memory
+	}
+	if r.err != nil {
+		r.claim.Release()
 	}
 }
 
@@ -131,7 +136,7 @@ func (p *Pods) get(ctx context.Context, format exposition.Format, r *result) (er
 
 // read scans the body. Scrapes of one format follow each other, so that they can
 // remember something.
-func (r *result) read(p *Pods, asked exposition.Format) {
+func (r *result) read(ctx context.Context, p *Pods, asked exposition.Format) {
 	body, format := r.raw.Bytes, exposition.Text
 	var err error
 	if r.target.Format == target.FormatKopfProbe {
@@ -149,6 +154,12 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 		r.fail(reasonContentType, err)
 		return
 	}
+	if r.target.Format == target.FormatKopfProbe {
+		if err := r.room(ctx, p, cap(body)); err != nil {
+			r.fail(fetch.ReasonBudget, err)
+			return
+		}
+	}
 	opts := p.scanOptions(r.target)
 	opts.Memory = &r.state.memory[asked]
 	x := p.exposition(r.state)
@@ -159,29 +170,17 @@ func (r *result) read(p *Pods, asked exposition.Format) {
 		r.fail(reasonOf(err), err)
 		return
 	}
-	r.body, r.samples, r.kept = x, x.Samples, x.Samples-x.Duplicates
+	if !r.single && p.opts.Relabel == nil {
+		p.opts.Collision.Distinct(x, r.target.Labels)
+	}
+	r.body, r.samples, r.kept, r.twice = x, x.Samples, x.Samples-x.Duplicates, x.Duplicates
 	if p.opts.Relabel != nil && !r.single {
-		r.relabel(p)
+		r.relabel(ctx, p)
 	}
 }
 
 // maxInvalid is how many invalid lines a body can have.
 const maxInvalid = 100
-
-// relabel changes the samples. The body is one of our own afterwards, in which
-// they have all labels.
-func (r *result) relabel(p *Pods) {
-	done, err := p.opts.Relabel.Apply(r.body, r.target.Labels)
-	x := &scan.Exposition{Format: r.body.Format}
-	if err == nil {
-		err = x.Scan(done.Body, scan.Options{})
-	}
-	if err != nil {
-		r.fail(reasonRelabel, err)
-		return
-	}
-	r.body, r.labelled, r.kept, r.spoiled = x, true, done.Samples, done.Invalid
-}
 
 // scanOptions returns what a body of the target is scanned with.
 func (p *Pods) scanOptions(t *target.Target) scan.Options {

@@ -19,7 +19,7 @@ import (
 // the race detector, which multiplies memory.
 func TestPodsMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("reads /proc")
+		t.Skip("needs Linux, whose /proc says how much memory a process has had")
 	}
 	const space, slow, budget = "pods-memory", 200, 128 << 20
 	plain := filepath.Join(t.TempDir(), "kubevitals")

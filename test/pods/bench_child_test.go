@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,9 @@ const untilReady = -1
 // knows, and further arguments, and waits until it has so many pods.
 func startChild(b *testing.B, binary, kubeconfig string, pods int, args ...string) *child {
 	b.Helper()
+	if runtime.GOOS != "linux" {
+		b.Skip("needs Linux, whose /proc says what a process uses")
+	}
 	port, err := controlplane.FreePort()
 	if err != nil {
 		b.Fatal(err)
@@ -138,7 +142,7 @@ func (c *child) cpu(b *testing.B) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(c.pid), "stat"))
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
 	// What comes before is the name of the program, in parentheses.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
@@ -159,7 +163,7 @@ func (c *child) memory(b *testing.B, field string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(c.pid), "status"))
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {

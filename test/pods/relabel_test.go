@@ -112,7 +112,7 @@ func TestRelabelGenerated(t *testing.T) {
 				if x.Scan(newGenerator(n, format).body(), scan.Options{}) != nil {
 					continue
 				}
-				result, err := r.Apply(&x, podLabels)
+				result, err := r.Apply(&x, podLabels, nil)
 				if err != nil || result.Invalid > 0 {
 					t.Fatalf("%q: %v, %v", x.Body, err, result.Reason)
 				}
@@ -161,7 +161,7 @@ h_count{handler="/v"} 2
 			t.Fatal(err)
 		}
 		r := relabel.Relabeler{Configs: configs}
-		result, err := r.Apply(&x, podLabels)
+		result, err := r.Apply(&x, podLabels, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,8 +20,9 @@ type Options struct {
 	// is one aggregate for each value then.
 	Keep []string
 	// MaxSeries is how many numbers may be remembered, of all pods and
-	// aggregates together; 200,000 if zero. Each bucket is one. What would be
-	// more is refused.
+	// aggregates together; 200,000 if zero. Each bucket is one, and long labels
+	// count besides. Each rule has an equal share, and what would be more is
+	// refused: the families of one rule take no room from those of another.
 	MaxSeries int
 }
 
@@ -53,7 +54,7 @@ const (
 	BadValue Reason = "value"
 	// BadLine: a line is not one of the family.
 	BadLine Reason = "line"
-	// Full: there are as many series as there may be.
+	// Full: there are as many series of the rule as there may be.
 	Full Reason = "limit"
 )
 
@@ -65,45 +66,41 @@ var Reasons = []Reason{BadOp, BadType, BadBuckets, BadValue, BadLine, Full}
 // call [Aggregator.Begin], [Aggregator.Add] as often as needed, and
 // [Aggregator.Families], before the next begins.
 type Aggregator struct {
-	rules     []Rule
-	keep      []string
-	maxSeries int
+	shares []share // in the order of the rules
+	keep   []string
 
 	families map[string]*family
 	known    map[string]bool // targets that have contributed to what is remembered
 	targets  []string        // of this scrape
 	scrape   uint64          // its number
-	kept     int             // numbers that are remembered
-	current  int             // numbers of this scrape alone
 	refused  map[Reason]uint64
 	line     line.Line
 }
 
 // New returns an aggregator that has seen nothing.
 func New(o Options) *Aggregator {
-	a := &Aggregator{
-		rules: slices.Clone(o.Rules), keep: slices.Clone(o.Keep), maxSeries: o.MaxSeries,
+	if o.MaxSeries == 0 {
+		o.MaxSeries = 200_000
+	}
+	return &Aggregator{
+		shares: divide(o.Rules, o.MaxSeries), keep: slices.Clone(o.Keep),
 		families: make(map[string]*family), known: make(map[string]bool), refused: make(map[Reason]uint64),
 	}
-	if a.maxSeries == 0 {
-		a.maxSeries = 200_000
-	}
-	return a
 }
 
 // Matches reports whether a family is combined, so that its samples are for
 // [Aggregator.Add] and nobody else.
 func (a *Aggregator) Matches(name string) bool {
-	_, ok := a.rule(name)
-	return ok
+	return a.share(name) != nil
 }
 
-func (a *Aggregator) rule(name string) (Rule, bool) {
-	i := slices.IndexFunc(a.rules, func(r Rule) bool { return glob.Match(r.Family, name) })
+// share returns that of the first rule that matches a family, or nil.
+func (a *Aggregator) share(name string) *share {
+	i := slices.IndexFunc(a.shares, func(s share) bool { return glob.Match(s.rule.Family, name) })
 	if i < 0 {
-		return Rule{}, false
+		return nil
 	}
-	return a.rules[i], true
+	return &a.shares[i]
 }
 
 // Begin begins a scrape. Its argument has the IDs of all targets there are, also
@@ -111,7 +108,9 @@ func (a *Aggregator) rule(name string) (Rule, bool) {
 func (a *Aggregator) Begin(targets []string) {
 	a.scrape++
 	a.targets = slices.Clone(targets)
-	a.current = 0
+	for i := range a.shares {
+		a.shares[i].current = 0
+	}
 	maps.DeleteFunc(a.families, func(_ string, f *family) bool { return f.isEmpty() })
 	for _, f := range a.families {
 		f.begin()
@@ -132,7 +131,7 @@ func (a *Aggregator) Begin(targets []string) {
 	}
 	for _, f := range a.families {
 		for _, s := range f.series {
-			a.kept -= s.fold(live)
+			f.share.kept -= s.fold(live)
 		}
 		maps.DeleteFunc(f.starting, func(id string, _ bool) bool { return !live[id] })
 	}
@@ -147,11 +146,11 @@ func (a *Aggregator) Begin(targets []string) {
 // is a [*RefusedError] and counted. Everything else was added. A family that no
 // rule matches is passed over.
 func (a *Aggregator) Add(t Target, d metric.Desc, format exposition.Format, lines ...[]byte) error {
-	r, ok := a.rule(d.Name)
-	if !ok {
+	share := a.share(d.Name)
+	if share == nil {
 		return nil
 	}
-	err := a.add(t, d, r.Op, format, lines)
+	err := a.add(t, d, share, format, lines)
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		a.refused[refused.Reason]++
@@ -183,24 +182,25 @@ func (a *Aggregator) Refused() map[Reason]uint64 {
 	return out
 }
 
-func (a *Aggregator) add(t Target, d metric.Desc, op Op, format exposition.Format, lines [][]byte) error {
+func (a *Aggregator) add(t Target, d metric.Desc, share *share, format exposition.Format, lines [][]byte) error {
 	refuse := func(r Reason, detail string, args ...any) error {
 		return &RefusedError{r, d.Name, fmt.Sprintf(detail, args...)}
 	}
 	k, ok := kindOf(d.Type)
+	op := share.rule.Op
 	switch {
 	case !ok || format == exposition.Protobuf:
 		return refuse(BadType, "a %s in this format cannot be combined", d.Type)
 	case k != number && op != Sum:
 		return refuse(BadOp, "a %s can be added, but there is no %s of it", d.Type, op)
 	}
-	rows, err := a.read(t, d, k, format, lines)
+	rows, err := a.read(t, d, k, format, share.max, lines)
 	if len(rows) == 0 {
 		return err
 	}
 	f := a.families[d.Name]
 	if f == nil {
-		f = newFamily(d, op, rows[0].shape)
+		f = newFamily(d, share, rows[0].shape)
 		a.families[d.Name] = f
 	}
 	for i := range rows {
@@ -217,24 +217,24 @@ func (a *Aggregator) add(t Target, d metric.Desc, op Op, format exposition.Forma
 		}
 	}
 	if full > 0 {
-		return refuse(Full, "%d series are refused, as %d numbers are remembered already", full, a.maxSeries)
+		return refuse(Full, "%d series are refused, as there is no room beside what is remembered: %d numbers, of %d for %s", full, share.used(), share.max, share.rule)
 	}
 	return err
 }
 
 // addRow adds one series of a target, and reports whether there was room for it.
 func (a *Aggregator) addRow(f *family, id string, r *row) bool {
-	room := a.maxSeries - a.kept - a.current
+	room := f.share.max - f.share.used()
 	if f.shape.kind == number {
 		n := f.addNumber(id, r, room)
-		a.current += max(n, 0)
+		f.share.current += max(n, 0)
 		return n >= 0
 	}
 	n := f.addCounter(id, a.scrape, r, room)
 	if n < 0 {
 		return false
 	}
-	a.kept += n
+	f.share.kept += n
 	a.known[id] = true
 	return true
 }
@@ -246,7 +246,7 @@ func (a *Aggregator) Families() []metric.Family {
 	for _, name := range slices.Sorted(maps.Keys(a.families)) {
 		f := a.families[name]
 		if f.isOver() {
-			a.kept -= f.restart(a.targets)
+			f.share.kept -= f.restart(a.targets)
 			continue
 		}
 		if samples := f.samples(); len(samples) > 0 {

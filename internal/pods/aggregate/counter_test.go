@@ -163,23 +163,3 @@ func TestTypeChanges(t *testing.T) {
 	w.want("requests_total 0", pod{"b", value(9)}, pod{"c", ""})
 	w.want("requests_total 11", pod{"b", value(10)}, pod{"c", value(10)})
 }
-
-func TestMaxSeries(t *testing.T) {
-	w := newWorld(t, requests, aggregate.Options{MaxSeries: 4}, "requests_total=sum", "depth=sum")
-	w.want("requests_total 2", pod{"a", value(1)}, pod{"b", value(1)}) // 3 numbers
-	got, refused := w.scrape(pod{"a", value(2) + value(5, "x", "y")}, pod{"b", value(2)}, pod{"c", value(2)}, pod{"d", value(1)})
-	if got != "requests_total 6" || len(refused) != 2 || refused[0] != aggregate.Full {
-		t.Errorf("%s, refused %v", got, refused)
-	}
-	got, refused = w.scrape(pod{"a", value(2)}, pod{"d", value(1)}) // b and c are one number
-	if got != "requests_total 7" || len(refused) > 0 {
-		t.Errorf("%s, refused %v", got, refused)
-	}
-	w.Begin([]string{"a", "d"})
-	if got := w.add(pod{"a", "depth 1\ndepth{x=\"y\"} 1"}, gauge); got != aggregate.Full {
-		t.Errorf("numbers of one scrape: refused because of %q", got)
-	}
-	if got := w.text(); got != "depth 1\nrequests_total 7" {
-		t.Error(got)
-	}
-}

@@ -7,6 +7,8 @@
 // Gauges, and what has no type, can be combined by any [Op]; each scrape stands
 // for itself. As in PromQL, a value that is not a number makes a sum or an average
 // not a number; a maximum or minimum passes over it unless there is nothing else.
+// A sum that is larger than a number can be is infinite, an average of such numbers is
+// not.
 //
 // # Counters
 //
@@ -21,13 +23,19 @@
 //   - when it is gone from the list of targets: it is then one number with that of
 //     all others that are gone. A pod that comes back with another UID is another.
 //
-// So rate() of an aggregate never sees a decrease. What can be seen are steps up:
+// So rate() of an aggregate never sees a decrease, but for those that overflow. What can be seen are steps up:
 // a pod that is found for the first time counts with all it has counted since it
 // started. A pod that restarts and counts further than before between two scrapes
 // is not noticed, as by nobody who scrapes. The state is in memory: when the
 // process starts anew, the aggregates are counters that start anew, at the sum of
 // the pods that there are. Two replicas of the proxy therefore have different
 // values and the same rates.
+//
+// What is larger than a number can be does not stay so: when all that was ever
+// counted adds up to infinity, the aggregate starts again at the sum of what the pods
+// say in that scrape. If that is too large as well, the counter is +Inf as long as
+// they say so, and counts of histograms and summaries, which cannot be infinite, are
+// the largest number.
 //
 // # Histograms and summaries
 //

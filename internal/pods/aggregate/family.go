@@ -61,7 +61,7 @@ func brief(v []float64) string {
 // family is what is remembered of a family.
 type family struct {
 	desc   metric.Desc
-	op     Op
+	share  *share
 	shape  shape
 	series map[string]*series // by labels; of counters
 	groups map[string]*group  // by labels; of numbers, of this scrape
@@ -77,9 +77,9 @@ type family struct {
 	starting map[string]bool
 }
 
-func newFamily(d metric.Desc, op Op, s shape) *family {
+func newFamily(d metric.Desc, of *share, s shape) *family {
 	return &family{
-		desc: d, op: op, shape: s,
+		desc: d, share: of, shape: s,
 		series: make(map[string]*series), groups: make(map[string]*group), refused: make(map[string]bool),
 	}
 }
@@ -138,7 +138,7 @@ func (f *family) accept(d metric.Desc) {
 func (f *family) result() metric.Desc {
 	d := f.desc
 	isSet := d.Type == metric.Info || d.Type == metric.StateSet
-	if f.op == Count || isSet && f.op != Max && f.op != Min {
+	if op := f.share.rule.Op; op == Count || isSet && op != Max && op != Min {
 		d.Type, d.Unit = metric.Gauge, ""
 	}
 	if d.Validate() != nil {
@@ -151,7 +151,7 @@ func (f *family) result() metric.Desc {
 func (f *family) samples() []metric.Sample {
 	var out []metric.Sample
 	for _, g := range f.groups {
-		out = append(out, metric.Sample{Labels: slices.Clone(g.labels), Value: g.value(f.op)})
+		out = append(out, metric.Sample{Labels: slices.Clone(g.labels), Value: g.value(f.share.rule.Op)})
 	}
 	for _, s := range f.series {
 		out = append(out, s.sample(&f.shape))

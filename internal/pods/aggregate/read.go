@@ -28,6 +28,7 @@ type reader struct {
 	desc          metric.Desc
 	kind          kind
 	rows          []row
+	max           int // of rows
 	distributions map[string]*distribution
 	order         []*distribution
 	err           error // the first
@@ -43,8 +44,10 @@ type distribution struct {
 
 // read reads the lines of a target, without the labels of it that do not stay.
 // What is wrong is left out; the error is about the first of it.
-func (a *Aggregator) read(t Target, d metric.Desc, k kind, format exposition.Format, pieces [][]byte) ([]row, error) {
-	r := reader{desc: d, kind: k, distributions: make(map[string]*distribution)}
+//
+// More rows than there may be series are not read: they could not all be added.
+func (a *Aggregator) read(t Target, d metric.Desc, k kind, format exposition.Format, most int, pieces [][]byte) ([]row, error) {
+	r := reader{desc: d, kind: k, max: most, distributions: make(map[string]*distribution)}
 	for _, piece := range pieces {
 		for text := range line.Samples(piece) {
 			if err := a.line.Parse(text, format); err != nil {
@@ -115,6 +118,8 @@ func (r *reader) member(name string) (suffix string, ok bool) {
 func (r *reader) add(member string, labels []metric.Label, value float64) {
 	switch {
 	case member == created, member == "" && r.kind == summary:
+	case member == "" && len(r.rows) >= r.max:
+		r.refuseMore()
 	case member == "":
 		if r.kind == counter && !isCount(value) {
 			r.refuse(BadValue, "a counter has the value %v", value)
@@ -125,6 +130,9 @@ func (r *reader) add(member string, labels []metric.Label, value float64) {
 		r.bucket(labels, value)
 	default:
 		x := r.distribution(labels)
+		if x == nil {
+			return
+		}
 		if member == "_sum" {
 			x.sum = value
 		} else if x.count = value; !isCount(value) {
@@ -145,13 +153,25 @@ func (r *reader) bucket(labels []metric.Label, value float64) {
 		return
 	}
 	x := r.distribution(slices.Delete(labels, i, i+1))
+	if x == nil {
+		return
+	}
 	x.buckets = append(x.buckets, metric.Bucket{UpperBound: bound, Count: value})
 }
 
-// distribution returns that of the labels, which is made if there is none.
+func (r *reader) refuseMore() {
+	r.refuse(Full, "there are more than %d series", r.max)
+}
+
+// distribution returns that of the labels, which is made if there is none; nil if
+// there are too many.
 func (r *reader) distribution(labels []metric.Label) *distribution {
 	k := key(labels)
 	x := r.distributions[k]
+	if x == nil && len(r.order) >= r.max {
+		r.refuseMore()
+		return nil
+	}
 	if x == nil {
 		x = &distribution{key: k, labels: slices.Clone(labels), count: -1}
 		r.distributions[k] = x
@@ -163,6 +183,12 @@ func (r *reader) distribution(labels []metric.Label) *distribution {
 // finish makes a row of a distribution.
 func (r *reader) finish(x *distribution) {
 	slices.SortStableFunc(x.buckets, func(a, b metric.Bucket) int { return cmp.Compare(a.UpperBound, b.UpperBound) })
+	for i := 1; i < len(x.buckets); i++ {
+		if bound := x.buckets[i].UpperBound; bound == x.buckets[i-1].UpperBound {
+			r.refuse(BadBuckets, "the bound %v is there twice", bound)
+			return
+		}
+	}
 	if n := len(x.buckets); n > 0 && math.IsInf(x.buckets[n-1].UpperBound, 1) {
 		if x.count < 0 {
 			x.count = x.buckets[n-1].Count
@@ -170,11 +196,7 @@ func (r *reader) finish(x *distribution) {
 		x.buckets = x.buckets[:n-1]
 	}
 	out := row{key: x.key, labels: x.labels, shape: shape{kind: r.kind}}
-	for i, b := range x.buckets {
-		if i > 0 && x.buckets[i-1].UpperBound == b.UpperBound {
-			r.refuse(BadBuckets, "the bound %v is there twice", b.UpperBound)
-			return
-		}
+	for _, b := range x.buckets {
 		out.shape.bounds = append(out.shape.bounds, b.UpperBound)
 		out.values = append(out.values, b.Count)
 	}

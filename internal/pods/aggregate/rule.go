@@ -42,6 +42,9 @@ type Rule struct {
 	Op Op
 }
 
+// String returns the rule as [ParseRules] reads it.
+func (r Rule) String() string { return r.Family + "=" + r.Op.String() }
+
 // ParseRules reads rules such as "http_requests_total=sum" and "queue_*=max". Of
 // several rules that match a family the first counts. The error has everything
 // that is wrong.

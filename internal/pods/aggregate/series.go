@@ -33,10 +33,11 @@ func (f *family) addCounter(id string, scrape uint64, r *row, room int) (added i
 	}
 	s := f.series[r.key]
 	if s == nil {
-		if added = len(r.values); 2*added > room {
+		n := len(r.values)
+		if added = n + labelSize(r.key); added+n > room {
 			return -1
 		}
-		s = &series{labels: cloneLabels(r.labels), gone: make([]float64, added), emitted: make([]float64, added)}
+		s = &series{labels: cloneLabels(r.labels), gone: make([]float64, n), emitted: make([]float64, n)}
 		f.series[strings.Clone(r.key)] = s
 	}
 	i, found := slices.BinarySearchFunc(s.parts, id, func(p part, id string) int { return strings.Compare(p.target, id) })
@@ -113,10 +114,11 @@ const rounding = 1e-9
 
 // sample returns the aggregate.
 func (s *series) sample(shape *shape) metric.Sample {
-	total := slices.Clone(s.gone)
-	for _, p := range s.parts {
-		for i := range total {
-			total[i] += p.base[i] + p.last[i]
+	total := s.total()
+	if !isFinite(total...) {
+		s.forget()
+		if total = s.total(); !isFinite(total...) {
+			return shape.sample(slices.Clone(s.labels), shape.bounded(total))
 		}
 	}
 	counts := shape.counts(len(total))
@@ -133,6 +135,42 @@ func (s *series) sample(shape *shape) metric.Sample {
 	}
 	s.emitted = total
 	return shape.sample(slices.Clone(s.labels), total)
+}
+
+// total returns what all targets have contributed.
+func (s *series) total() []float64 {
+	total := slices.Clone(s.gone)
+	for _, p := range s.parts {
+		for i := range total {
+			total[i] += p.base[i] + p.last[i]
+		}
+	}
+	return total
+}
+
+// forget lets the aggregate begin again with what targets say now. It is what is
+// left to do when all that was ever counted is more than a number can be, which
+// it would be in every later scrape as well.
+func (s *series) forget() {
+	clear(s.gone)
+	clear(s.emitted)
+	for i := range s.parts {
+		clear(s.parts[i].base)
+	}
+}
+
+func isFinite(v ...float64) bool {
+	return !slices.ContainsFunc(v, func(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) })
+}
+
+// bounded makes numbers of things finite, which those of distributions must be.
+func (s *shape) bounded(v []float64) []float64 {
+	if s.kind != counter {
+		for i := range s.counts(len(v)) {
+			v[i] = min(v[i], math.MaxFloat64)
+		}
+	}
+	return v
 }
 
 // sample makes a sample of a vector.
@@ -174,8 +212,8 @@ func (f *family) isOver() bool {
 // restart lets the family begin at zero, with what a target has said that did not
 // agree, and returns how many numbers are remembered less.
 func (f *family) restart(targets []string) (removed int) {
-	for _, s := range f.series {
-		removed += len(s.gone) * (1 + len(s.parts))
+	for key, s := range f.series {
+		removed += len(s.gone)*(1+len(s.parts)) + labelSize(key)
 	}
 	f.shape = *f.other
 	f.series = make(map[string]*series)
@@ -184,55 +222,6 @@ func (f *family) restart(targets []string) (removed int) {
 		f.starting[id] = false
 	}
 	return removed
-}
-
-// group is an aggregate of numbers.
-type group struct {
-	labels        []metric.Label
-	target        string // the last
-	n             int
-	sum, max, min float64
-}
-
-// addNumber adds what a target says, and returns how many numbers there are more;
-// less than 0 if there is no room.
-func (f *family) addNumber(id string, r *row, room int) int {
-	v := r.values[0]
-	g := f.groups[r.key]
-	switch {
-	case g == nil && room < 1:
-		return -1
-	case g == nil:
-		f.groups[r.key] = &group{labels: r.labels, target: id, n: 1, sum: v, max: v, min: v}
-		return 1
-	case g.target == id:
-		return 0 // a duplicate
-	}
-	g.target = id
-	g.n++
-	g.sum += v
-	if v > g.max || math.IsNaN(g.max) {
-		g.max = v
-	}
-	if v < g.min || math.IsNaN(g.min) {
-		g.min = v
-	}
-	return 0
-}
-
-func (g *group) value(op Op) float64 {
-	switch op {
-	case Max:
-		return g.max
-	case Min:
-		return g.min
-	case Avg:
-		return g.sum / float64(g.n)
-	case Count:
-		return float64(g.n)
-	default:
-		return g.sum
-	}
 }
 
 // cloneLabels returns labels that keep no line in memory.

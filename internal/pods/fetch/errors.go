@@ -115,7 +115,7 @@ func (x *exchange) readError(ctx context.Context, status int, err error) *Error 
 	switch {
 	case errors.Is(err, errBodySize):
 		return x.fail(ReasonBodySize, status, err)
-	case errors.Is(err, errBudget):
+	case errors.Is(err, ErrBudget):
 		return x.fail(ReasonBudget, status, err)
 	case errors.Is(err, errDecode):
 		return x.fail(ReasonDecode, status, err)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -340,10 +341,14 @@ func TestImpossibleRequests(t *testing.T) {
 
 func TestIPv6(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
+	switch addresses, _ := os.ReadFile("/proc/net/if_inet6"); {
+	case err == nil:
+		l.Close()
+	case bytes.Contains(addresses, []byte(strings.Repeat("0", 31)+"1 ")):
+		t.Fatalf("there is IPv6 on loopback: %v", err)
+	default:
 		t.Skipf("needs IPv6 on loopback: %v", err)
 	}
-	l.Close()
 	p := serve(t, "[::1]", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
 	b, failed := get(t, newClient(t, fetch.Options{}), p.request("/"))
 	if failed != nil {
@@ -418,12 +423,8 @@ func TestDeadlines(t *testing.T) {
 			})
 			r := p.request("/")
 			r.Timeout = 100 * time.Millisecond
-			start := time.Now()
 			if _, err := get(t, newClient(t, fetch.Options{}), r); err == nil || err.Reason != fetch.ReasonTimeout || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
-			}
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("took %v", took)
 			}
 		})
 	}

@@ -153,7 +153,7 @@ func (d *decoder) open(c coding, src io.Reader) (io.Reader, error) {
 // inflateError tells the decoder's errors from ours.
 func inflateError(err error) error {
 	switch {
-	case err == nil, errors.Is(err, errBodySize), errors.Is(err, errBudget):
+	case err == nil, errors.Is(err, errBodySize), errors.Is(err, ErrBudget):
 		return err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errShort

@@ -14,7 +14,8 @@ const (
 	pageSize  = 4 << 10
 )
 
-var errBudget = errors.New("no memory left for bodies")
+// ErrBudget says that all bodies together hold as much as they may.
+var ErrBudget = errors.New("no memory left for bodies")
 
 // memory counts what bodies hold, and keeps what they have given back for later
 // ones. What is held never exceeds the budget, nor does it together with what
@@ -62,14 +63,22 @@ func roundUp(size int) int {
 // waits until the context is done, or fails at once if it must not wait.
 func (m *memory) get(ctx context.Context, size int, holding int64, wait bool) ([]byte, error) {
 	need := int64(roundUp(size))
+	if err := m.take(ctx, need, holding, wait); err != nil {
+		return nil, err
+	}
+	return m.place(need), nil
+}
+
+// take counts so many bytes as held, as [memory.get] does, and locks.
+func (m *memory) take(ctx context.Context, need, holding int64, wait bool) error {
 	m.mu.Lock()
 	if m.held+need <= m.budget && (!wait || holding > 0 || m.waiting.Len() == 0) {
 		m.held += need
-		return m.place(need), nil
+		return nil
 	}
 	if !wait || need > m.budget || m.stalled+holding > m.budget/4 {
 		defer m.mu.Unlock()
-		return nil, fmt.Errorf("%w: %d bytes are needed, %d of %d are held", errBudget, need, m.held, m.budget)
+		return fmt.Errorf("%w: %d bytes are needed, %d of %d are held", ErrBudget, need, m.held, m.budget)
 	}
 	w := &waiter{size: need, ready: make(chan struct{})}
 	m.stalled += holding
@@ -84,13 +93,13 @@ func (m *memory) get(ctx context.Context, size int, holding int64, wait bool) ([
 	m.stalled -= holding
 	select {
 	case <-w.ready:
-		return m.place(need), nil
+		return nil
 	default:
 	}
 	m.waiting.Remove(at)
 	m.serve() // the next may need less
 	defer m.mu.Unlock()
-	return nil, fmt.Errorf("%w: waited for %d bytes until the time was over, %d of %d are held", errBudget, need, m.held, m.budget)
+	return fmt.Errorf("%w: waited for %d bytes until the time was over, %d of %d are held", ErrBudget, need, m.held, m.budget)
 }
 
 // place finds a buffer for what has been counted as held, and unlocks. It takes

@@ -97,10 +97,10 @@ func TestMemoryWaits(t *testing.T) {
 			t.Errorf("who holds memory need not queue: %v", err)
 		}
 		m.put(make([]byte, 4<<10))
-		if _, err := m.get(t.Context(), 60<<10, 80<<10, true); !errors.Is(err, errBudget) {
+		if _, err := m.get(t.Context(), 60<<10, 80<<10, true); !errors.Is(err, ErrBudget) {
 			t.Errorf("who holds much must not wait: %v", err)
 		}
-		if _, err := m.get(t.Context(), 60<<10, 0, false); !errors.Is(err, errBudget) {
+		if _, err := m.get(t.Context(), 60<<10, 0, false); !errors.Is(err, ErrBudget) {
 			t.Errorf("who must not wait: %v", err)
 		}
 		m.put(first)
@@ -129,7 +129,7 @@ func TestMemoryGivesUp(t *testing.T) {
 				}
 				if err == nil {
 					m.put(buf)
-				} else if !errors.Is(err, errBudget) {
+				} else if !errors.Is(err, ErrBudget) {
 					t.Errorf("%d bytes: %v", size, err)
 				}
 			})

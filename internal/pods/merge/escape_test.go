@@ -46,3 +46,38 @@ func TestEscaped(t *testing.T) {
 		}
 	}
 }
+
+// TestEscapedApart: so it is in families that are taken apart.
+func TestEscapedApart(t *testing.T) {
+	for _, format := range []exposition.Format{exposition.Text, exposition.OpenMetrics, exposition.Protobuf} {
+		families, stats := new(Merger).Families(sources(t,
+			text("p1", "# TYPE h summary", `h_sum{"x.y"="1"} 1`, `h_count{"x.y"="1"} 2`),
+			open("p2", "# TYPE h summary", `h_sum{"x.y"="1",x_y="2"} 1`, `h_count{z="1"} 2`),
+			text("p3", "# TYPE h_sum gauge", "h_sum 3")), Options{Format: format})
+		if len(families) != 2 || len(stats.Untyped) != 1 {
+			t.Fatalf("format %d: %d families, %+v", format, len(families), stats)
+		}
+		var out []string
+		for _, r := range families {
+			if r.UTF8 {
+				r.Lines, r.UTF8 = r.Escaped(exposition.Underscores), false
+			}
+			got, err := r.Parse(format)
+			if err != nil {
+				t.Fatalf("format %d: %v", format, err)
+			}
+			for _, s := range got.Samples {
+				metric.SortLabels(s.Labels)
+				out = append(out, string(exposition.AppendSample(nil, got.Name, s.Labels, s.Value)))
+			}
+		}
+		want := `h_count{pod="p1",x_y="1"} 2
+h_count{pod="p2",z="1"} 2
+h_sum{pod="p1",x_y="1"} 1
+h_sum{pod="p3"} 3
+`
+		if got := strings.Join(out, ""); got != want {
+			t.Errorf("format %d: got\n%swant\n%s", format, got, want)
+		}
+	}
+}

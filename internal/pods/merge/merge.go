@@ -24,21 +24,6 @@ type Source struct {
 	Labelled bool
 }
 
-// Collision is what becomes of a label of a pod that has the name of a target
-// label.
-type Collision uint8
-
-// What becomes of a label of a pod. The zero value is as Prometheus does without
-// honor_labels.
-const (
-	// Rename puts "exported_" before its name, as often as it takes.
-	Rename Collision = iota
-	// Honor keeps it instead of the target label.
-	Honor
-	// Drop leaves it out.
-	Drop
-)
-
 // Options say how sources are merged.
 type Options struct {
 	// Format is that of the lines: text, OpenMetrics or protobuf.
@@ -102,13 +87,12 @@ type ref struct {
 type family struct {
 	metric.Desc
 	refs     []ref
-	typed    bool   // a source has said the type
-	mixed    bool   // sources do not agree on the type
-	complex  bool   // a source has histograms or summaries in it
-	help     []byte // as the first source has it
-	disputed bool   // not all have the same help
-	owned    []byte // lines or records, instead of refs
-	utf8     bool   // names in owned need quotes
+	typed    bool     // a source has said the type
+	mixed    bool     // sources do not agree on the type
+	complex  bool     // a source has histograms or summaries in it
+	help     []byte   // as the first source has it
+	disputed bool     // not all have the same help
+	taken    []sample // for each of refs, which of its samples are of the family; nil for all
 }
 
 // merged is one merged exposition. It is immutable once it is made.

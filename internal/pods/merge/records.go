@@ -2,6 +2,7 @@ package merge
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
 	"strconv"
 	"time"
@@ -31,7 +32,7 @@ const (
 func (x *merged) together(f *family, i int) int {
 	n := 1
 	source := f.refs[i].source
-	if x.opts.Format == exposition.Protobuf && x.sources[source].Format != exposition.Protobuf && distribution(f.Type) {
+	if f.taken == nil && x.opts.Format == exposition.Protobuf && x.sources[source].Format != exposition.Protobuf && distribution(f.Type) {
 		for i+n < len(f.refs) && f.refs[i+n].source == source {
 			n++
 		}
@@ -46,18 +47,17 @@ func (x *merged) appendExtentRecords(buf []byte, f *family, r ref, full func([]b
 	records := s.Body[e.Start:e.End]
 	own := s.Families[e.Family].Type
 	if e.Flags&scan.Reserved != 0 || e.Flags&scan.UTF8 != 0 && x.escape != nil || e.Flags&scan.Stamped != 0 && x.opts.StripTimestamps || !sameField(own, f.Type) {
-		samples := x.decoded(r)
-		for i := range samples {
-			if buf = exposition.AppendRecords(buf, f.Desc, samples[i:i+1]); len(buf) >= blockSize {
+		for sample := range x.decoded(r) {
+			if buf = exposition.AppendRecords(buf, f.Desc, []metric.Sample{sample}); len(buf) >= blockSize {
 				buf = full(buf)
 			}
 		}
 		return buf
 	}
 	for len(records) > 0 {
-		size, n := binary.Uvarint(records[1:])
-		message := records[1+n : 1+n+int(size)]
-		records = records[1+n+int(size):]
+		start, end := record(records)
+		message := records[start:end]
+		records = records[end:]
 		buf = append(buf, tagMetric)
 		buf = binary.AppendUvarint(buf, uint64(len(s.records)+len(message)))
 		buf = append(buf, s.records...)
@@ -87,115 +87,76 @@ func tagOf(t metric.Type) byte {
 	}
 }
 
+// record returns where the message of the first record starts and ends.
+func record(records []byte) (start, end int) {
+	size, n := binary.Uvarint(records[1:])
+	return 1 + n, 1 + n + int(size)
+}
+
+// decodeSize is how many bytes of records are decoded at once, or one of them. As
+// samples they need many times as much.
+const decodeSize = 16 << 10
+
 // decoded returns the samples of an extent of records with the labels of their
 // target.
-func (x *merged) decoded(r ref) []metric.Sample {
+func (x *merged) decoded(r ref) iter.Seq[metric.Sample] {
 	s := &x.sources[r.source]
 	e := &s.Extents[r.extent]
 	family := &s.Families[e.Family]
-	samples, err := exposition.ParseRecords(metric.Desc{Name: string(family.Name), Type: family.Type}, s.Body[e.Start:e.End])
-	if err != nil {
-		return nil // a scan does not let it come this far
+	desc := metric.Desc{Name: string(family.Name), Type: family.Type}
+	return func(yield func(metric.Sample) bool) {
+		var l line.Line
+		for records := s.Body[e.Start:e.End]; len(records) > 0; {
+			n := 0
+			for n < len(records) && n < decodeSize {
+				_, end := record(records[n:])
+				n += end
+			}
+			samples, err := exposition.ParseRecords(desc, records[:n])
+			if err != nil {
+				return // a scan does not let it come this far
+			}
+			records = records[n:]
+			for i := range samples {
+				if x.complete(&samples[i], &l, s) && !yield(samples[i]) {
+					return
+				}
+			}
+		}
 	}
-	var l line.Line
-	kept := samples[:0]
-	for _, sample := range samples {
-		if x.opts.StripTimestamps {
-			sample.Time = time.Time{}
-		}
-		if s.labelled && x.escape == nil {
-			kept = append(kept, sample)
-			continue
-		}
-		l.Labels = append(l.Labels[:0], sample.Labels...)
-		if !s.labelled {
-			x.label(&l, s.labels)
-		}
-		if !x.escapeLabels(l.Labels) {
-			continue
-		}
-		sample.Labels = append([]metric.Label(nil), l.Labels...)
-		metric.SortLabels(sample.Labels)
-		kept = append(kept, sample)
+}
+
+// complete makes of a sample of a source one of the exposition. It returns false for
+// one that has no place there.
+func (x *merged) complete(sample *metric.Sample, l *line.Line, s *source) bool {
+	if x.opts.StripTimestamps {
+		sample.Time = time.Time{}
 	}
-	return kept
+	if s.labelled && x.escape == nil {
+		return true
+	}
+	l.Labels = append(l.Labels[:0], sample.Labels...)
+	if !s.labelled {
+		x.opts.Collision.label(l, s.labels)
+	}
+	if !x.escapeLabels(l.Labels) {
+		return false
+	}
+	sample.Labels = append([]metric.Label(nil), l.Labels...)
+	metric.SortLabels(sample.Labels)
+	return true
 }
 
 // appendDecoded appends records as lines.
-func (x *merged) appendDecoded(buf []byte, format exposition.Format, f *family, r ref, full func([]byte) []byte) []byte {
+func (x *merged) appendDecoded(buf []byte, format exposition.Format, family string, r ref, full func([]byte) []byte) []byte {
 	s := &x.sources[r.source]
 	own := &s.Families[s.Extents[r.extent].Family]
-	desc := metric.Desc{Name: f.Name, Type: own.Type}
-	for _, sample := range x.decoded(r) {
+	desc := metric.Desc{Name: family, Type: own.Type}
+	for sample := range x.decoded(r) {
 		if format == exposition.Text && !sample.Time.IsZero() && sample.Time.UnixMilli() < 0 {
 			continue // as of convertTime
 		}
 		if buf = exposition.AppendLines(buf, format, desc, &sample); len(buf) >= blockSize {
-			buf = full(buf)
-		}
-	}
-	return buf
-}
-
-// appendParsed appends lines of one source as records.
-func (x *merged) appendParsed(buf []byte, f *family, refs []ref, full func([]byte) []byte) []byte {
-	s := &x.sources[refs[0].source]
-	e := &s.Extents[refs[0].extent]
-	if !distribution(f.Type) && e.Flags&scan.Exemplars == 0 {
-		return x.appendSimple(buf, f, refs[0], full)
-	}
-	var lines []byte
-	for _, r := range refs {
-		lines = x.appendLabelled(lines, s.Format, f, r)
-	}
-	lines = withoutCreated(lines, s, f)
-	parsed, err := exposition.Rendered{Desc: f.Desc, Chunks: []exposition.Chunk{{Raw: lines}}}.Parse(s.Format)
-	if err != nil && len(parsed.Samples) == 0 {
-		return buf
-	}
-	for i := range parsed.Samples {
-		if buf = exposition.AppendRecords(buf, f.Desc, parsed.Samples[i:i+1]); len(buf) >= blockSize {
-			buf = full(buf)
-		}
-	}
-	return buf
-}
-
-// withoutCreated leaves out lines that records have no place for.
-func withoutCreated(lines []byte, s *source, f *family) []byte {
-	if s.Format != exposition.OpenMetrics {
-		return lines
-	}
-	family := scan.Family{Name: []byte(f.Name), Type: f.Type}
-	out := lines[:0]
-	var l line.Line
-	for len(lines) > 0 {
-		end := len(lines)
-		for i, c := range lines {
-			if c == '\n' {
-				end = i + 1
-				break
-			}
-		}
-		if l.Parse(lines[:end], s.Format) == nil && !isCreated(l.Name, &family) {
-			out = append(out, lines[:end]...)
-		}
-		lines = lines[end:]
-	}
-	return out
-}
-
-// appendSimple appends lines that are a number each.
-func (x *merged) appendSimple(buf []byte, f *family, r ref, full func([]byte) []byte) []byte {
-	s := &x.sources[r.source]
-	e := &s.Extents[r.extent]
-	family := &s.Families[e.Family]
-	var l line.Line
-	for text := range line.Samples(s.Body[e.Start:e.End]) {
-		if l.Parse(text, s.Format) != nil || !x.rewrite(&l, s, family, exposition.Text, r.exported) {
-			continue
-		}
-		if buf = appendRecord(buf, &l, f.Type); len(buf) >= blockSize {
 			buf = full(buf)
 		}
 	}

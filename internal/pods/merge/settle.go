@@ -1,7 +1,6 @@
 package merge
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,28 +127,6 @@ func (x *merged) belongs(child *family, suffix string, t metric.Type) bool {
 	return true
 }
 
-// withRelatives adds the families whose names the series of those that are taken
-// apart have, and so on.
-func withRelatives(apart []*family, find finder) []*family {
-	known := make(map[*family]bool, len(apart))
-	for _, f := range apart {
-		known[f] = true
-	}
-	for i := 0; i < len(apart); i++ {
-		f := apart[i]
-		if !f.complex {
-			continue
-		}
-		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			if other, ok := find(f.Name + suffix); ok && !known[other] {
-				known[other] = true
-				apart = append(apart, other)
-			}
-		}
-	}
-	return apart
-}
-
 // expel leaves a family nothing but its native histograms and what is of their
 // type. It returns families of the rest, and those that have the names of its
 // series.
@@ -173,90 +150,6 @@ func (x *merged) expel(f *family, find finder) []*family {
 		}
 	}
 	return out
-}
-
-// takeApart makes untyped families of some, one for each name that a sample has.
-// Those of others get a name that nobody has.
-func (x *merged) takeApart(families, others []*family, find finder) {
-	type place struct {
-		ref
-		family *family
-		other  bool
-	}
-	var places []place
-	for i, f := range slices.Concat(families, others) {
-		for _, r := range f.refs {
-			places = append(places, place{r, f, i >= len(families)})
-		}
-	}
-	slices.SortStableFunc(places, func(a, b place) int { return int(a.source - b.source) })
-	made := make(map[string]*family)
-	var order []string
-	var lines []byte
-	var l line.Line
-	for _, p := range places {
-		// In the text format nothing is said that an untyped sample cannot have.
-		lines = x.appendLabelled(lines[:0], exposition.Text, p.family, p.ref)
-		for text := range bytes.Lines(lines) {
-			if l.Parse(text, exposition.Text) != nil {
-				continue
-			}
-			if p.other {
-				l.Name = free(l.Name, find)
-				text = l.Append(nil)
-			}
-			g := made[l.Name]
-			if g == nil {
-				g = &family{Desc: metric.Desc{Name: l.Name}}
-				made[l.Name] = g
-				order = append(order, l.Name)
-			}
-			g.owned = x.appendOwned(g.owned, &l, text)
-			g.utf8 = g.utf8 || isUTF8(&l)
-		}
-	}
-	for _, f := range families {
-		f.refs = nil
-		if distribution(f.Type) {
-			x.stats.Untyped = append(x.stats.Untyped, f.Name)
-		}
-	}
-	for _, f := range others {
-		f.refs = nil
-	}
-	for _, name := range order {
-		x.table = append(x.table, *made[name])
-	}
-}
-
-// free returns a name with a prefix that makes it nobody's.
-func free(name string, find finder) string {
-	for {
-		name = exportedPrefix + name
-		if _, taken := find(name); !taken {
-			return name
-		}
-	}
-}
-
-// appendOwned appends a line of the text format in the format of the exposition.
-func (x *merged) appendOwned(dst []byte, l *line.Line, text []byte) []byte {
-	switch x.opts.Format {
-	case exposition.Text:
-		return append(dst, text...)
-	case exposition.OpenMetrics:
-		if !convertTime(l, exposition.Text, exposition.OpenMetrics) {
-			return dst
-		}
-		return l.Append(dst)
-	default:
-		return appendRecord(dst, l, metric.Unknown)
-	}
-}
-
-// isUTF8 reports whether a name in a line is no legacy name.
-func isUTF8(l *line.Line) bool {
-	return !metric.IsName(l.Name) || slices.ContainsFunc(l.Labels, func(x metric.Label) bool { return !metric.IsLabelName(x.Name) })
 }
 
 // flags returns what is special about any of the family's samples.

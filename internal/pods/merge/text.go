@@ -19,12 +19,8 @@ const blockSize = 64 << 10
 
 // render returns a family as it is exposed. ok is false if it has no sample.
 func (x *merged) render(f *family) (r exposition.Rendered, ok bool) {
-	r = exposition.Rendered{Desc: f.Desc, UTF8: f.utf8}
-	switch {
-	case f.owned != nil:
-		r.Chunks = []exposition.Chunk{{Raw: f.owned}}
-		return r, true
-	case len(f.refs) == 0:
+	r = exposition.Rendered{Desc: f.Desc}
+	if len(f.refs) == 0 {
 		return r, false
 	}
 	r.UTF8 = x.flags(f)&scan.UTF8 != 0
@@ -47,7 +43,7 @@ func (x *merged) lines(f *family) func([]byte, func([]byte) []byte) []byte {
 		w.merged, w.family, w.next = x, f, full
 		for i := 0; i < len(f.refs); {
 			n := x.together(f, i)
-			buf = w.append(buf, f.refs[i:i+n])
+			buf = w.append(buf, i, n)
 			i += n
 		}
 		return buf
@@ -57,10 +53,11 @@ func (x *merged) lines(f *family) func([]byte, func([]byte) []byte) []byte {
 // writing is one family being written.
 type writing struct {
 	*merged
-	family *family
-	next   func([]byte) []byte // who takes full buffers
-	full   func([]byte) []byte // flush
-	buf    []byte              // with whole samples
+	family  *family
+	next    func([]byte) []byte // who takes full buffers
+	full    func([]byte) []byte // flush
+	buf     []byte              // with whole samples
+	scratch []byte
 }
 
 var writings = sync.Pool{New: func() any {
@@ -70,6 +67,9 @@ var writings = sync.Pool{New: func() any {
 }}
 
 func (w *writing) put() {
+	if cap(w.scratch) > 4*blockSize {
+		w.scratch = nil
+	}
 	w.merged, w.family, w.next, w.buf = nil, nil, nil, nil
 	writings.Put(w)
 }
@@ -79,10 +79,11 @@ func (w *writing) flush(buf []byte) []byte {
 	return w.buf
 }
 
-// append appends extents of one source. If that panics, which it does not as far as
+// append appends so many extents of one source, from the one with index i on. If that panics, which it does not as far as
 // we know, only they are missing: the response is being written, with the samples
 // of all others.
-func (w *writing) append(buf []byte, refs []ref) (out []byte) {
+func (w *writing) append(buf []byte, i, n int) (out []byte) {
+	refs := w.family.refs[i : i+n]
 	w.buf = buf
 	defer func() {
 		if p := recover(); p != nil {
@@ -93,8 +94,10 @@ func (w *writing) append(buf []byte, refs []ref) (out []byte) {
 		}
 	}()
 	switch {
+	case w.family.taken != nil:
+		return w.appendSamples(buf, refs[0], w.family.taken[i])
 	case w.opts.Format != exposition.Protobuf:
-		return w.appendExtent(buf, w.opts.Format, w.family, refs[0], w.full)
+		return w.appendExtent(buf, w.opts.Format, w.family.Name, refs[0], w.full)
 	case w.sources[refs[0].source].Format == exposition.Protobuf:
 		return w.appendExtentRecords(buf, w.family, refs[0], w.full)
 	default:
@@ -119,18 +122,19 @@ func (x *merged) escapeLabels(labels []metric.Label) bool {
 }
 
 // appendLabelled appends the lines of an extent at once.
-func (x *merged) appendLabelled(buf []byte, format exposition.Format, f *family, r ref) []byte {
-	return x.appendExtent(buf, format, f, r, func(b []byte) []byte { return b })
+func (x *merged) appendLabelled(buf []byte, format exposition.Format, family string, r ref) []byte {
+	return x.appendExtent(buf, format, family, r, func(b []byte) []byte { return b })
 }
 
-// appendExtent appends the lines of an extent with the labels of its target.
-func (x *merged) appendExtent(buf []byte, format exposition.Format, f *family, r ref, full func([]byte) []byte) []byte {
+// appendExtent appends the lines of an extent of a family with the labels of its
+// target.
+func (x *merged) appendExtent(buf []byte, format exposition.Format, family string, r ref, full func([]byte) []byte) []byte {
 	s := &x.sources[r.source]
 	e := &s.Extents[r.extent]
 	lines := s.Body[e.Start:e.End]
 	switch {
 	case s.Format == exposition.Protobuf:
-		return x.appendDecoded(buf, format, f, r, full)
+		return x.appendDecoded(buf, format, family, r, full)
 	case r.exported > 0 || x.special(s.Format, format, e.Flags):
 		return x.appendRewritten(buf, format, r, full)
 	case len(s.text) == 0:
@@ -249,7 +253,7 @@ func (x *merged) rewrite(l *line.Line, s *source, family *scan.Family, to exposi
 	}
 	l.Name = strings.Repeat(exportedPrefix, int(exported)) + l.Name
 	if !s.labelled {
-		x.label(l, s.labels)
+		x.opts.Collision.label(l, s.labels)
 	}
 	return x.escapeLabels(l.Labels)
 }
@@ -264,22 +268,6 @@ func isCreated(name string, family *scan.Family) bool {
 		return base+"_total" == string(family.Name)
 	}
 	return distribution(family.Type) && base == string(family.Name)
-}
-
-// label gives a line the labels of its target.
-func (x *merged) label(l *line.Line, labels []metric.Label) {
-	taken := func(own metric.Label) bool {
-		return slices.ContainsFunc(labels, func(t metric.Label) bool { return t.Name == own.Name })
-	}
-	switch x.opts.Collision {
-	case Drop:
-		l.Labels = slices.DeleteFunc(l.Labels, taken)
-	case Honor:
-		labels = slices.DeleteFunc(slices.Clone(labels), func(t metric.Label) bool {
-			return slices.ContainsFunc(l.Labels, func(own metric.Label) bool { return own.Name == t.Name && own.Value != "" })
-		})
-	}
-	l.Join(labels)
 }
 
 // convertTime changes the unit of a timestamp from that of one format to that of

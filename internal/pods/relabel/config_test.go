@@ -61,7 +61,7 @@ func FuzzParseConfigs(f *testing.F) {
 			return
 		}
 		r := relabel.Relabeler{Configs: configs}
-		if _, err := r.Apply(scanned(t, body, 0), nil); err != nil {
+		if _, err := r.Apply(scanned(t, body, 0), nil, nil); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	})

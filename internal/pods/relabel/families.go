@@ -19,6 +19,27 @@ type families struct {
 	byName map[string]*family
 	names  map[string]string // of samples, so that each is kept once
 	size   int               // bytes of all lines
+	room   func(bytes int) error
+	owed   int // bytes in use that room has not been asked for
+}
+
+// What there is asked for at once, and what a family and a line need besides their
+// text.
+const (
+	portion    = 256 << 10
+	familySize = 512
+	endSize    = 24
+)
+
+// settleUp asks for the memory that is in use by now, when it is worth it or all of
+// it is to be asked for.
+func (fs *families) settleUp(all bool) error {
+	if fs.room == nil || fs.owed <= 0 || fs.owed < portion && !all {
+		return nil
+	}
+	n := fs.owed
+	fs.owed = 0
+	return fs.room(n)
 }
 
 // family is a family that grows.
@@ -86,11 +107,15 @@ func (fs *families) add(source metric.Desc, member string, l *line.Line) {
 	}
 	f := fs.family(d)
 	f.split = f.split || !fits(d.Type, member, l.Labels)
-	before := len(f.lines)
+	length, size := len(f.lines), f.memory()
 	f.lines = l.Append(f.lines)
-	fs.size += len(f.lines) - before
+	fs.size += len(f.lines) - length
 	f.end(fs.name(l.Name))
+	fs.owed += f.memory() - size
 }
+
+// memory is how many bytes the lines need.
+func (f *family) memory() int { return cap(f.lines) + endSize*cap(f.ends) }
 
 // end notes that a line of that name ends where the lines end now.
 func (f *family) end(name string) {
@@ -144,6 +169,7 @@ func (fs *families) family(d metric.Desc) *family {
 		}
 		f = &family{Desc: d}
 		fs.byName[d.Name] = f
+		fs.owed += familySize + len(d.Name) + len(d.Help)
 	case f.Type == d.Type:
 	case members[f.Type] == nil && members[d.Type] == nil:
 		f.Type = metric.Unknown
@@ -161,16 +187,35 @@ func (fs *families) name(s string) string {
 	if !ok {
 		kept = strings.Clone(s)
 		fs.names[kept] = kept
+		fs.owed += 2 * len(kept)
 	}
 	return kept
 }
 
-// finish returns the body.
-func (fs *families) finish() []byte {
-	for fs.settle() {
+// finish returns the body, which may have so many bytes.
+func (fs *families) finish(most int) ([]byte, error) {
+	for again := true; again; {
+		var err error
+		if again, err = fs.settle(); err != nil {
+			return nil, err
+		}
 	}
 	names := slices.Sorted(maps.Keys(fs.byName))
-	var body []byte
+	var header []byte
+	size := len(endMark)
+	for _, name := range names {
+		f := fs.byName[name]
+		header = exposition.AppendHeader(header[:0], fs.format, f.Desc)
+		size += len(header) + len(f.lines)
+	}
+	if size-len(endMark) > most {
+		return nil, ErrTooLarge
+	}
+	fs.owed += size
+	if err := fs.settleUp(true); err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, size)
 	for _, name := range names {
 		f := fs.byName[name]
 		body = exposition.AppendHeader(body, fs.format, f.Desc)
@@ -178,16 +223,18 @@ func (fs *families) finish() []byte {
 		f.lines, f.ends = nil, nil
 	}
 	if fs.format == exposition.OpenMetrics {
-		body = append(body, "# EOF\n"...)
+		body = append(body, endMark...)
 	}
-	return body
+	return body, nil
 }
+
+const endMark = "# EOF\n"
 
 // settle splits the families whose samples cannot be together, or which have
 // samples that are called like another family, and reports whether there were
 // any: what comes of them may not go with others. It comes to an end as families
 // of the type unknown are not split.
-func (fs *families) settle() bool {
+func (fs *families) settle() (again bool, err error) {
 	var descs []*metric.Desc
 	var before []metric.Type
 	names := slices.Sorted(maps.Keys(fs.byName))
@@ -207,9 +254,11 @@ func (fs *families) settle() bool {
 		delete(fs.byName, f.Name)
 	}
 	for _, f := range apart {
-		fs.takeApart(f)
+		if err := fs.takeApart(f); err != nil {
+			return false, err
+		}
 	}
-	return len(apart) > 0
+	return len(apart) > 0, nil
 }
 
 // clashes reports whether there are samples of a family that are called like
@@ -223,12 +272,19 @@ func (fs *families) clashes(f *family) bool {
 
 // takeApart gives each line of a family to the family of its name, of the type
 // unknown.
-func (fs *families) takeApart(f *family) {
+func (fs *families) takeApart(f *family) error {
 	start := 0
 	for _, e := range f.ends {
 		other := fs.family(metric.Desc{Name: e.name, Help: f.Help})
+		size := other.memory()
 		other.lines = append(other.lines, f.lines[start:e.end]...)
 		other.end(e.name)
 		start = e.end
+		fs.owed += other.memory() - size
+		if err := fs.settleUp(false); err != nil {
+			return err
+		}
 	}
+	fs.owed -= f.memory()
+	return nil
 }

@@ -35,7 +35,7 @@ func apply(t *testing.T, r relabel.Relabeler, rules, body string, format exposit
 		body += "# EOF\n"
 	}
 	x := scanned(t, body, format)
-	got, err := r.Apply(x, metric.Labels(target...))
+	got, err := r.Apply(x, metric.Labels(target...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

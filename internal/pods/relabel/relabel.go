@@ -30,7 +30,8 @@ type Relabeler struct {
 
 // Result is a body that was relabelled.
 type Result struct {
-	// Body is of the format it was of before. It shares no memory with that.
+	// Body is of the format it was of before. It shares no memory with that, and
+	// has no room that it does not need.
 	Body []byte
 	// Samples is how many it has.
 	Samples int
@@ -68,13 +69,16 @@ const (
 // unknown. Families without samples are left out. Labels that begin with two
 // underscores are removed at the end. Rules can make duplicates of samples that
 // differed; what of them stays is decided by the next scan.
-func (r *Relabeler) Apply(x *scan.Exposition, target []metric.Label) (Result, error) {
+//
+// The memory that this takes is asked of room, a part at a time, whose error ends
+// it; nil asks nobody. When Apply returns, no more is in use than that of the body.
+func (r *Relabeler) Apply(x *scan.Exposition, target []metric.Label, room func(bytes int) error) (Result, error) {
 	if x.Format == exposition.Protobuf {
 		return Result{}, errors.New("relabelling needs a text format: ask the pod for one")
 	}
 	a := application{
 		Relabeler: r, target: target, builder: labels.NewBuilder(labels.EmptyLabels()),
-		out: families{format: x.Format, byName: make(map[string]*family), names: make(map[string]string)},
+		out: families{format: x.Format, byName: make(map[string]*family), names: make(map[string]string), room: room},
 		max: r.MaxBytes,
 	}
 	if a.max == 0 {
@@ -93,9 +97,9 @@ func (r *Relabeler) Apply(x *scan.Exposition, target []metric.Label) (Result, er
 			return Result{}, err
 		}
 	}
-	a.result.Body = a.out.finish()
-	if len(a.result.Body) > a.max {
-		return Result{}, ErrTooLarge
+	var err error
+	if a.result.Body, err = a.out.finish(a.max); err != nil {
+		return Result{}, err
 	}
 	return a.result, nil
 }
@@ -131,6 +135,9 @@ func (a *application) extent(f *scan.Family, lines []byte) error {
 			a.result.Samples++
 			if a.out.add(source, member, &a.line); a.out.size > a.max {
 				return ErrTooLarge
+			}
+			if err := a.out.settleUp(false); err != nil {
+				return err
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func BenchmarkApply(b *testing.B) {
 			target := metric.Labels("k8s_pod_name", "web-6d4cf56db6-x2x8v", "k8s_namespace", "shop")
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				if _, err := r.Apply(&x, target); err != nil {
+				if _, err := r.Apply(&x, target, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

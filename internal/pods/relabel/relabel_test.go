@@ -177,7 +177,7 @@ func TestInvalidSamples(t *testing.T) {
 				Families: []scan.Family{{Name: []byte("ok")}, {Name: []byte("a")}},
 				Extents:  []scan.Extent{{Family: 0, Samples: 1, End: 5}, {Family: 1, Samples: 1, Start: 5, End: uint32(6 + len(c.sample))}},
 			}
-			got, err := r.Apply(x, nil)
+			got, err := r.Apply(x, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,15 +218,15 @@ func TestFilterOfFamilies(t *testing.T) {
 
 func TestUnusable(t *testing.T) {
 	r := relabel.Relabeler{MaxBytes: 100}
-	if _, err := r.Apply(scanned(t, body, exposition.Text), nil); !errors.Is(err, relabel.ErrTooLarge) {
+	if _, err := r.Apply(scanned(t, body, exposition.Text), nil, nil); !errors.Is(err, relabel.ErrTooLarge) {
 		t.Errorf("a large body: %v", err)
 	}
-	if _, err := r.Apply(&scan.Exposition{Format: exposition.Protobuf}, nil); err == nil {
+	if _, err := r.Apply(&scan.Exposition{Format: exposition.Protobuf}, nil, nil); err == nil {
 		t.Error("protobuf is accepted")
 	}
 	for _, e := range []scan.Extent{{Family: 1}, {Start: 2, End: 1}, {End: 3}} {
 		x := scan.Exposition{Body: []byte("a"), Families: make([]scan.Family, 1), Extents: []scan.Extent{e}}
-		if _, err := r.Apply(&x, nil); err == nil {
+		if _, err := r.Apply(&x, nil, nil); err == nil {
 			t.Errorf("%+v is accepted", e)
 		}
 	}
@@ -263,7 +263,7 @@ func FuzzApply(f *testing.F) {
 			return
 		}
 		r := relabel.Relabeler{Configs: rules[int(rule)%len(rules)]}
-		got, err := r.Apply(x, metric.Labels("pod", "p", "zone", "z"))
+		got, err := r.Apply(x, metric.Labels("pod", "p", "zone", "z"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

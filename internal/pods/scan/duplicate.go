@@ -69,6 +69,11 @@ func (x *Exposition) unique(out []Extent, e Extent) []Extent {
 		}
 		at = one.next
 	}
+	return x.cut(out, e)
+}
+
+// cut appends to out what of an extent is not in x.twice.
+func (x *Exposition) cut(out []Extent, e Extent) []Extent {
 	start := int(e.Start)
 	for _, dup := range x.twice {
 		out = x.part(out, e, start, dup[0])

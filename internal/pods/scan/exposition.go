@@ -28,7 +28,7 @@ type Exposition struct {
 	// quantile, and two for the sum and the count.
 	Samples int
 	// Duplicates is how many samples are in no extent because a sample before
-	// had the same name and labels.
+	// had the same name and labels, or is the same for [Exposition.Distinct].
 	Duplicates int
 	// Invalid is how many lines were left out because they are not valid.
 	Invalid int

@@ -36,6 +36,7 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, format byte) {
 		checkScan(t, body, exposition.Format(format%3))
+		checkDistinct(t, body, exposition.Format(format%3))
 	})
 }
 
