@@ -22,7 +22,7 @@ func kymaModules() board {
 				in("Error", "Modules in the state Error."),
 				in("Warning", "Modules in the state Warning."),
 				problem("Kymas not ready", "Kymas that are not in the state Ready.", `sum(kyma_status_state{kyma=~"$kyma",state="Ready"} == bool 0)`),
-				total("Modules", "Modules, with those that no Kyma names.", `count(kyma_module_healthy{`+sel+`})`),
+				total("Modules total", "Modules, with those that no Kyma names.", `count(kyma_module_healthy{`+sel+`})`),
 				total("Without a Kyma", "Modules whose object no Kyma names, such as those that were installed by hand.",
 					`count(kyma_module_healthy{kyma="",name=~"$module"}) or 0 * count(kyma_module_healthy)`),
 			}},

@@ -16,7 +16,7 @@ func pods() board {
 			{panels: []panel{
 				problem("Pods down", "Targets that could not be scraped, or sent something that is not valid.", `sum(up{`+sel+`} == bool 0)`),
 				problem("Not scraped", "Targets that are known and not asked, such as those beyond a limit.",
-					`sum(kubevitals_pods_targets{state!="scraped"}) or 0 * count(kubevitals_pods_targets)`),
+					`sum(kubevitals_pods_targets{state!="active"}) or 0 * count(kubevitals_pods_targets)`),
 				state("API server", "Whether the API server's last answer was good, and all pods have been listed.", `min(kubevitals_pods_watch_up)`),
 				warning("Samples left out", "Samples that were left out as the pod had sent another with the same labels.", `sum(scrape_samples_duplicate{`+sel+`})`),
 				warning("Type conflicts", "Families of whose type pods have different opinions.", `sum(kubevitals_pods_type_conflicts)`),
@@ -43,7 +43,7 @@ func pods() board {
 				graph("Budget", "How much memory the answers of pods may take.", `sum by (instance) (kubevitals_pods_body_budget_bytes)`, "{{instance}}", unitBytes),
 				graph("Requests in flight", "Requests to targets that are under way.", `sum by (instance) (kubevitals_pods_requests_in_flight)`, "{{instance}}", unitNumber),
 				table("Last heard of the API server", "How long ago the API server was last heard of.", `time() - kubevitals_pods_watch_last_contact_timestamp_seconds`,
-					label("instance", "Instance"), label("resource", "Resource"), number("Ago", unitSeconds).aged(60, 300)).wide(12),
+					label("instance", "Instance"), namespaceColumn, label("resource", "Resource"), number("Ago", unitSeconds).aged(60, 300)).wide(12),
 			}},
 		},
 	}

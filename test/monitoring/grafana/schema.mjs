@@ -14,7 +14,8 @@ const visit = (node, fn) => {
   for (const [key, child] of Object.entries(node)) node[key] = visit(child, fn);
   return fn(node);
 };
-const isSchema = (node) => !Array.isArray(node) && ('type' in node || 'anyOf' in node);
+// A list of properties is no schema, even if one of them is called type.
+const isSchema = (node) => typeof node.type === 'string' || Array.isArray(node.type) || Array.isArray(node.anyOf);
 const long = (node) => isSchema(node) && JSON.stringify(node).length > 150;
 
 visit(structuredClone(schema), (node) => {
