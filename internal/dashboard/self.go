@@ -56,8 +56,8 @@ func selfState() []panel {
 	return []panel{
 		table("Kinds that are not up", "Why kinds cannot be read. All others are served as they were last.", `kubevitals_state_kind_error_info{`+instances+`}`,
 			append(append([]column{instanceColumn}, kindColumns...), label("reason", "Reason"))...).wide(12),
-		table("Objects", "Objects of each kind.", `sum by (group, version, kind) (kubevitals_state_kind_objects{`+instances+`})`, append(kindColumns[:3:3], number("Objects", unitNumber))...).wide(12),
-		table("Series", "Series that the objects of each kind give.", `sum by (group, version, kind) (kubevitals_state_kind_series{`+instances+`})`, append(kindColumns[:3:3], number("Series", unitNumber))...).wide(12),
+		table("Objects by kind", "Objects of each kind.", `sum by (group, version, kind) (kubevitals_state_kind_objects{`+instances+`})`, append(kindColumns[:3:3], number("Objects", unitNumber))...).wide(12),
+		table("Series by kind", "Series that the objects of each kind give.", `sum by (group, version, kind) (kubevitals_state_kind_series{`+instances+`})`, append(kindColumns[:3:3], number("Series", unitNumber))...).wide(12),
 		table("Last contact", "How long ago the source last answered for each kind.", `max by (group, version, kind) (kubevitals_state_kind_last_contact_age_seconds{`+instances+`})`,
 			append(kindColumns[:3:3], number("Ago", unitSeconds).aged(300, 900))...).wide(12),
 		graph("Requests to the API server", "By what they do and their status code. A watch costs a request every few minutes.",

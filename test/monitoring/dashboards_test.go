@@ -90,7 +90,8 @@ func (l *lab) checkPanels(t *testing.T, b board, want expectations) {
 	for _, p := range b.all() {
 		e, known := left[p.Title]
 		if !known {
-			t.Errorf("%q: nothing is expected of it, or it is there twice", p.Title)
+			shown, _, err := l.show(t, b, p, nil)
+			t.Errorf("%q: nothing is expected of it, or it is there twice; it shows %v, %v", p.Title, shown, err)
 			continue
 		}
 		delete(left, p.Title)

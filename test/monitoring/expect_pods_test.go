@@ -69,10 +69,12 @@ var podPanels = expectations{
 		}
 		return out
 	}),
-	"Failures":     named(func(w *world) rows { return rows{"content_type": 0, "http_status": 0} }).atLeast(),
+	"Failures":     named(func(w *world) rows { return rows{"content_type": 0, "http": 0} }).atLeast(),
 	"Slowest":      named(summed(func(podTarget) float64 { return 0 })),
 	"Most samples": exactly(summed(func(t podTarget) float64 { return t.samples })),
-	"Largest":      named(summed(func(podTarget) float64 { return 0 })),
+	"Largest": named(func(w *world) rows {
+		return table(where(w.targets(), func(t podTarget) bool { return t.samples > 0 && t.path != "/late" }), podTarget.legend)
+	}),
 	"Duplicates": exactly(func(w *world) rows {
 		return valued(where(w.targets(), func(t podTarget) bool { return t.duplicates > 0 }), func(t podTarget) (string, float64) { return t.key(), t.duplicates })
 	}),
@@ -84,7 +86,7 @@ var podPanels = expectations{
 	"Connections":        named(ofPods),
 	"Memory for answers": exactly(func(w *world) rows { return rows{w.instance("pods"): 0} }).upTo(16 << 20),
 	"Budget":             exactly(func(w *world) rows { return rows{w.instance("pods"): 512 << 20} }),
-	"Requests in flight": exactly(ofPods),
+	"Requests in flight": named(ofPods),
 	"Last heard of the API server": about(func(w *world) rows {
 		return rows{key(w.instance("pods"), podNamespace, "pods"): 0}
 	}),

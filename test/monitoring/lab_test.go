@@ -137,7 +137,8 @@ func (l *lab) startCluster(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	receiver := httptest.NewServer(l.prom.OTLP())
+	// Another Prometheus: what is pushed would else be there twice.
+	receiver := httptest.NewServer(promtest.New(t).OTLP())
 	t.Cleanup(receiver.Close)
 	p := program.Start(t, binary, "state", "--kubeconfig", kubeconfig, "--auth", "kubernetes", "--tls-self-signed",
 		"--leader-elect", "--leader-elect-namespace", "monitoring", "--otlp-endpoint", receiver.URL+promtest.OTLPPath,
@@ -219,9 +220,9 @@ func (l *lab) startPods(t *testing.T) {
 		{name: "good", handler: podtest.Body("# TYPE jobs gauge\njobs{queue=\"a\"} 1\njobs{queue=\"b\"} 2\n"), targets: []labTarget{{code: 200, samples: 2}}},
 		{name: "counter", handler: podtest.Body("# TYPE jobs counter\njobs 7\n"), targets: []labTarget{{code: 200, samples: 1}}},
 		{name: "page", handler: podtest.Answer{ContentType: "text/html", Body: []byte("<html>")}, targets: []labTarget{{code: 200, reason: "content_type"}}},
-		{name: "later", handler: unavailable, targets: []labTarget{{code: 503, reason: "http_status"}}},
+		{name: "later", handler: unavailable, targets: []labTarget{{code: 503, reason: "http_503"}}},
 		{name: "several", handler: podtest.ByPath{"/metrics": podtest.Body("jobs 1\njobs 1\njobs 2\n"), "/late": unavailable}, targets: []labTarget{
-			{path: "/metrics", code: 200, samples: 3, duplicates: 2}, {path: "/late", code: 503, reason: "http_status"},
+			{path: "/metrics", code: 200, samples: 3, duplicates: 2}, {path: "/late", code: 503, reason: "http_503"},
 		}},
 	}
 	client, err := kubernetes.NewForConfig(control.Config())
