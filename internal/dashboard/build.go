@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strconv"
 )
 
 // schemaVersion is that of Grafana 10.2; later ones read it and bring it up to date.
@@ -71,10 +70,12 @@ func (b board) build() Dashboard {
 		Annotations: annotations{List: []any{}},
 	}
 	for _, tag := range slices.Concat(b.tags, []string{"kubevitals"}) {
-		d.Links = append(d.Links, boardLink{
-			Type: "dashboards", Title: linkTitles[tag], Tags: []string{tag}, AsDropdown: true,
-			IncludeVars: true, KeepTime: true, Icon: "external link",
-		})
+		if title := linkTitles[tag]; title != "" {
+			d.Links = append(d.Links, boardLink{
+				Type: "dashboards", Title: title, Tags: []string{tag}, AsDropdown: true,
+				IncludeVars: true, KeepTime: true, Icon: "external link",
+			})
+		}
 	}
 	d.Templating.List = []templateVariable{{Type: "datasource", Name: "datasource", Label: "Data source", Query: "prometheus", Refresh: 1}}
 	for _, v := range b.variables {
@@ -84,7 +85,7 @@ func (b board) build() Dashboard {
 	return d
 }
 
-// linkTitles are the titles of lists of dashboards by their tags.
+// linkTitles are the titles of lists of dashboards by their tags. Other tags have none.
 var linkTitles = map[string]string{"kubevitals": "All dashboards", "gateway-api": "Gateway API"}
 
 // build makes a variable of which any number can be chosen. All is a pattern and
@@ -231,5 +232,3 @@ func (c column) override() fieldOverride {
 	}
 	return o
 }
-
-func itoa(v int) string { return strconv.Itoa(v) }

@@ -1,9 +1,9 @@
 package dashboard
 
 const (
-	gatewaySelector   = `namespace=~"$namespace",name=~"$gateway"`
-	listenerSetOf     = `namespace=~"$namespace"`
-	listenerConditons = "gatewayapi_gateway_status_listeners_conditions"
+	gatewaySelector    = `namespace=~"$namespace",name=~"$gateway"`
+	listenerSetOf      = `namespace=~"$namespace"`
+	listenerConditions = "gatewayapi_gateway_status_listeners_conditions"
 )
 
 func gateways() board {
@@ -12,7 +12,7 @@ func gateways() board {
 		selector: gatewaySelector, identity: []column{namespaceColumn, gatewayColumn}, join: "namespace, name",
 	}
 	listeners := objects
-	listeners.metric = listenerConditons
+	listeners.metric = listenerConditions
 	listeners.identity = []column{namespaceColumn, gatewayColumn, listenerColumn}
 	sets := conditionFamily{
 		metric: "gatewayapi_listenerset_status_listeners_conditions", selector: listenerSetOf,
@@ -52,16 +52,18 @@ func gatewayOverview(objects conditionFamily) []panel {
 		problem("Gateways with problems", "Gateways of which Accepted or Programmed is not true, each counted once.",
 			`sum(max by (namespace, name) (gatewayapi_gateway_status{`+gatewaySelector+`,type=~"Accepted|Programmed"} == bool 0))`),
 		problem("Listeners with problems", "Listeners that are not accepted, not programmed, lead to references that do not resolve, or are in conflict, each counted once.",
-			`sum(max by (namespace, name, listener_name) (`+listenerConditons+`{`+gatewaySelector+`,type=~"Accepted|Programmed|ResolvedRefs"} == bool 0 or `+
-				listenerConditons+`{`+gatewaySelector+`,type=~"`+negativeTypes+`"} == bool 1))`),
+			`sum(max by (namespace, name, listener_name) (`+listenerConditions+`{`+gatewaySelector+`,type=~"Accepted|Programmed|ResolvedRefs"} == bool 0 or `+
+				listenerConditions+`{`+gatewaySelector+`,type=~"`+negativeTypes+`"} == bool 1))`),
 		problem("Listeners without a status", "Listeners of which no controller has said anything.",
-			`count(gatewayapi_gateway_listener_info{`+gatewaySelector+`} unless on (namespace, name, listener_name) `+listenerConditons+`) or 0 * count(gatewayapi_gateway_listener_info{`+gatewaySelector+`})`),
+			`count(gatewayapi_gateway_listener_info{`+gatewaySelector+`} unless on (namespace, name, listener_name) `+listenerConditions+`) or 0 * count(gatewayapi_gateway_listener_info{`+gatewaySelector+`})`),
+		problem("ListenerSets with problems", "ListenerSets of which Accepted or Programmed is not true, whichever Gateway is chosen.",
+			`sum(max by (namespace, name) (gatewayapi_listenerset_status{`+listenerSetOf+`,type=~"Accepted|Programmed"} == bool 0))`),
 		objects.staleObjects("Gateways with conditions that are about an older generation of theirs."),
 		warning("Listeners without TLS", "Listeners for plain HTTP: what is sent through them can be read on the way.",
 			`count(gatewayapi_gateway_listener_info{`+gatewaySelector+`,protocol="HTTP"}) or 0 * count(gatewayapi_gateway_listener_info{`+gatewaySelector+`})`),
 		total("Total", "Gateways.", `count(gatewayapi_gateway_info{`+gatewaySelector+`})`),
-		total("Accepted", "Gateways that a controller has accepted.", `count(gatewayapi_gateway_status{`+gatewaySelector+`,type="Accepted"} > 0)`),
-		total("Programmed", "Gateways that are programmed into the data plane.", `count(gatewayapi_gateway_status{`+gatewaySelector+`,type="Programmed"} > 0)`),
+		total("Accepted", "Gateways that a controller has accepted.", `sum(gatewayapi_gateway_status{`+gatewaySelector+`,type="Accepted"} > bool 0)`),
+		total("Programmed", "Gateways that are programmed into the data plane.", `sum(gatewayapi_gateway_status{`+gatewaySelector+`,type="Programmed"} > bool 0)`),
 		total("Listeners", "Listeners of the Gateways, without those of ListenerSets.", `count(gatewayapi_gateway_listener_info{`+gatewaySelector+`})`),
 		total("Att. Routes", "Attached routes, summed up over listeners: a route that is attached to two listeners counts twice.",
 			`sum(gatewayapi_gateway_status_listener_attached_routes{`+gatewaySelector+`})`),
@@ -92,7 +94,7 @@ func gatewayProblems(objects, listeners conditionFamily) []panel {
 			namespaceColumn, gatewayColumn, label("type", "Condition"), truthColumn).wide(12),
 		objects.reasons("Why Gateways do not work", "Conditions of Gateways that are not as they should be, and why.").wide(12),
 		table("Conditions of listeners that are not met", "Listeners that are not accepted, not programmed, lead to references that do not resolve, or are in conflict.",
-			listenerConditons+`{`+gatewaySelector+`,type=~"Accepted|Programmed|ResolvedRefs"} == 0 or `+listenerConditons+`{`+gatewaySelector+`,type=~"`+negativeTypes+`"} == 1`,
+			listenerConditions+`{`+gatewaySelector+`,type=~"Accepted|Programmed|ResolvedRefs"} == 0 or `+listenerConditions+`{`+gatewaySelector+`,type=~"`+negativeTypes+`"} == 1`,
 			namespaceColumn, gatewayColumn, listenerColumn, label("type", "Condition"), number("Status", unitPlain).colored(values(value(0, "Not true", red), value(1, "True", red)))).wide(12),
 		listeners.reasons("Why listeners do not work", "Conditions of listeners that are not as they should be, and why: why a listener is not programmed is the row with Programmed, and those of the same listener.").wide(12),
 		table("Accepted, with invalid listeners", "Gateways that are accepted although some of their listeners are not valid.",

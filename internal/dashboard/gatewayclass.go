@@ -17,7 +17,7 @@ func gatewayClasses() board {
 					`count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"} unless on (gatewayclass_name) label_replace(gatewayapi_gatewayclass_status{type="Accepted"} == 1, "gatewayclass_name", "$1", "name", "(.+)")) or 0 * count(gatewayapi_gateway_info)`),
 				f.staleObjects("GatewayClasses with conditions that are about an older generation of theirs."),
 				total("Total", "GatewayClasses, whatever is chosen above.", `count(gatewayapi_gatewayclass_info)`),
-				total("Accepted", "GatewayClasses that a controller has accepted, whatever is chosen above.", `count(gatewayapi_gatewayclass_status{type="Accepted"} > 0)`),
+				total("Accepted", "GatewayClasses that a controller has accepted, whatever is chosen above.", `sum(gatewayapi_gatewayclass_status{type="Accepted"} > bool 0)`),
 				total("Gateways", "Gateways of the GatewayClasses.", `count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"})`),
 			}},
 			{title: "GatewayClasses", panels: []panel{

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -186,7 +187,7 @@ type option struct {
 }
 
 func value(v int, text, color string) option {
-	return option{value: strings.TrimSpace(itoa(v)), to: mapped{Text: text, Color: color}}
+	return option{value: strconv.Itoa(v), to: mapped{Text: text, Color: color}}
 }
 
 func values(options ...option) mapping {

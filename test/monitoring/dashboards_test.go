@@ -82,6 +82,7 @@ func TestDashboards(t *testing.T) {
 	}
 	t.Run("as gateway-api-state-metrics", func(t *testing.T) { l.checkOriginals(t, all) })
 	t.Run("alerts", l.checkAlerts)
+	t.Run("ConfigMaps", checkConfigMaps)
 }
 
 func (l *lab) checkPanels(t *testing.T, b board, want expectations) {
@@ -190,6 +191,11 @@ func checkLinks(t *testing.T, b board, all []board) {
 	}
 	if !slices.Contains(b.Tags, "kubevitals") {
 		t.Errorf("the dashboard lacks the tag by which others link to it: %v", b.Tags)
+	}
+	for _, l := range b.Links {
+		if l.Title == "" || !slices.ContainsFunc(all, func(other board) bool { return other.UID != b.UID && slices.Contains(other.Tags, l.Tags[0]) }) {
+			t.Errorf("the list of links %q, %v, leads nowhere", l.Title, l.Tags)
+		}
 	}
 }
 

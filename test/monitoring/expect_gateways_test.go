@@ -98,13 +98,16 @@ var gatewayPanels = merged(expectations{
 		}
 		return size(where(each(w.gateways(), "spec", "listeners"), func(l part) bool { return !known[key(l.of.id(), l.part.str("name"))] }))
 	}),
+	"ListenerSets with problems": exactly(func(w *world) rows {
+		return objectsOf(status(w.listenerSets(), object.id), isNot("Accepted", "Programmed"))
+	}).ifAny((*world).listenerSets),
 	"Stale status": exactly(func(w *world) rows { return objectsOf(w.gatewayPlaces(), isStale) }),
 	"Listeners without TLS": exactly(func(w *world) rows {
 		return size(where(each(w.gateways(), "spec", "listeners"), func(l part) bool { return l.part.str("protocol") == "HTTP" }))
 	}),
 	"Total":      exactly(func(w *world) rows { return size(w.gateways()) }),
 	"Accepted":   exactly(func(w *world) rows { return size(where(w.gateways(), accepted)) }),
-	"Programmed": exactly(func(w *world) rows { return size(where(w.gateways(), programmed)) }).orNone(),
+	"Programmed": exactly(func(w *world) rows { return size(where(w.gateways(), programmed)) }),
 	"Listeners":  exactly(func(w *world) rows { return size(each(w.gateways(), "spec", "listeners")) }),
 	"Att. Routes": exactly(func(w *world) rows {
 		sum := 0.0

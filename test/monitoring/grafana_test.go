@@ -20,9 +20,13 @@ import (
 type board struct {
 	file string
 
-	UID        string
-	Title      string
-	Tags       []string
+	UID   string
+	Title string
+	Tags  []string
+	Links []struct {
+		Title string
+		Tags  []string
+	}
 	Templating struct{ List []variable }
 	Panels     []panel
 }
