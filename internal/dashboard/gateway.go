@@ -95,7 +95,7 @@ func gatewayProblems(objects, listeners conditionFamily) []panel {
 		objects.reasons("Why Gateways do not work", "Conditions of Gateways that are not as they should be, and why.").wide(12),
 		table("Conditions of listeners that are not met", "Listeners that are not accepted, not programmed, lead to references that do not resolve, or are in conflict.",
 			listenerConditions+`{`+gatewaySelector+`,type=~"Accepted|Programmed|ResolvedRefs"} == 0 or `+listenerConditions+`{`+gatewaySelector+`,type=~"`+negativeTypes+`"} == 1`,
-			namespaceColumn, gatewayColumn, listenerColumn, label("type", "Condition"), number("Status", unitPlain).colored(values(value(0, "Not true", red), value(1, "True", red)))).wide(12),
+			namespaceColumn, gatewayColumn, listenerColumn, label("type", "Condition"), number("Status", unitPlain).colored(unmet)).wide(12),
 		listeners.reasons("Why listeners do not work", "Conditions of listeners that are not as they should be, and why: why a listener is not programmed is the row with Programmed, and those of the same listener.").wide(12),
 		table("Accepted, with invalid listeners", "Gateways that are accepted although some of their listeners are not valid.",
 			`gatewayapi_gateway_status_reason_info{`+gatewaySelector+`,type="Accepted",status="True",reason="ListenersNotValid"}`,

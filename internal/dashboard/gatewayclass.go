@@ -14,11 +14,11 @@ func gatewayClasses() board {
 				problem("Not accepted", "GatewayClasses whose condition Accepted is not true. No controller looks at their Gateways.",
 					`sum(max by (name) (gatewayapi_gatewayclass_status{name=~"$gatewayclass",type="Accepted"} == bool 0))`),
 				problem("Gateways without a controller", "Gateways of GatewayClasses that are not accepted, or do not exist.",
-					`count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"} unless on (gatewayclass_name) label_replace(gatewayapi_gatewayclass_status{type="Accepted"} == 1, "gatewayclass_name", "$1", "name", "(.+)")) or 0 * count(gatewayapi_gateway_info)`),
+					`count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"} unless on (gatewayclass_name) label_replace(gatewayapi_gatewayclass_status{type="Accepted"} == 1, "gatewayclass_name", "$1", "name", "(.+)")) or 0 * count(gatewayapi_gateway_info)`).opens("Gateways", gatewayUID),
 				f.staleObjects("GatewayClasses with conditions that are about an older generation of theirs."),
 				total("Total", "GatewayClasses, whatever is chosen above.", `count(gatewayapi_gatewayclass_info)`),
 				total("Accepted", "GatewayClasses that a controller has accepted, whatever is chosen above.", `sum(gatewayapi_gatewayclass_status{type="Accepted"} > bool 0)`),
-				total("Gateways", "Gateways of the GatewayClasses.", `count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"})`),
+				total("Gateways", "Gateways of the GatewayClasses.", `count(gatewayapi_gateway_info{gatewayclass_name=~"$gatewayclass"})`).opens("Gateways", gatewayUID),
 			}},
 			{title: "GatewayClasses", panels: []panel{
 				table("GatewayClasses", "All GatewayClasses, with their controllers, since when they exist.",

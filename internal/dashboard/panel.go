@@ -145,7 +145,7 @@ func (p panel) unitOf(unit string) panel {
 	return p
 }
 
-// opens lets a click open another dashboard.
+// opens lets a click on the panel open another dashboard.
 func (p panel) opens(title, uid string) panel {
 	p.links = append(slices.Clone(p.links), dataLink{Title: title, URL: "/d/" + uid + "?${datasource:queryparam}&${__url_time_range}"})
 	return p
@@ -212,6 +212,6 @@ func texts(colors map[string]string) mapping {
 var (
 	noData   = mapping{Type: "special", Options: map[string]any{"match": "null+nan", "result": mapped{Text: "No data", Color: gray, Index: 9}}}
 	isTrue   = values(value(0, "Not true", red), value(1, "True", green))
-	isBad    = values(value(0, "False", red), value(1, "True", red))
+	unmet    = values(value(0, "Not true", red), value(1, "True", red)) // of conditions that are not as they should be
 	statuses = texts(map[string]string{"True": green, "False": red, "Unknown": orange})
 )

@@ -98,7 +98,7 @@ func routeProblems(f conditionFamily) []panel {
 			`1000 * (gatewayapi_KIND_created{SEL} unless on (namespace, name) gatewayapi_KIND_status_parent_info)`, append(id[:2:2], createdColumn)...).wide(12),
 		table("Conditions that are not met", "Conditions that are not as they should be, by parent and controller.",
 			f.metric+`{SEL,type=~"Accepted|ResolvedRefs"} == 0 or `+f.metric+`{SEL,type=~"`+negativeTypes+`"} == 1`,
-			append(f.identity[:len(f.identity):len(f.identity)], label("type", "Condition"), number("Status", unitPlain).colored(values(value(0, "Not true", red), value(1, "True", red))))...).wide(12),
+			append(f.identity[:len(f.identity):len(f.identity)], label("type", "Condition"), number("Status", unitPlain).colored(unmet))...).wide(12),
 		f.reasons("Why", "Conditions that are not as they should be, and the reason that the controller gives.").wide(12),
 		f.stale("Stale conditions", "Conditions that are about an older generation of the NAME: the controller has not seen the last change.").wide(12),
 		table("References not resolved, by reason", "Which kind of reference does not resolve: BackendNotFound, RefNotPermitted, InvalidKind.",

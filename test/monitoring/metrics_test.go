@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -98,7 +99,7 @@ func families(known map[string][]string, stored []string) map[string][]string {
 
 func matchesName(matchers []*labels.Matcher, name string) bool {
 	for _, m := range matchers {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			return m.Matches(name)
 		}
 	}

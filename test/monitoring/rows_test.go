@@ -21,17 +21,6 @@ func single(v float64) rows { return rows{"": v} }
 // size is a stat panel with the number of things.
 func size[T any](list []T) rows { return single(float64(len(list))) }
 
-// merge puts rows together.
-func merge(all ...rows) rows {
-	out := rows{}
-	for _, r := range all {
-		for k, v := range r {
-			out[k] = v
-		}
-	}
-	return out
-}
-
 // negative are the conditions of the Gateway API that are bad when they are true.
 var negative = []string{"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid", "InsecureFrontendValidationMode"}
 

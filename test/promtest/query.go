@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -98,5 +98,5 @@ func (s *Server) LabelValues(ctx context.Context, selector, label string, at tim
 
 // Metrics returns the names of all series that were stored.
 func (s *Server) Metrics(ctx context.Context, at time.Time) ([]string, error) {
-	return s.LabelValues(ctx, `{__name__!=""}`, labels.MetricName, at)
+	return s.LabelValues(ctx, `{__name__!=""}`, model.MetricNameLabel, at)
 }
