@@ -45,5 +45,6 @@ bench: ## Run the benchmarks.
 	cd test && $(GO) test -run '^$$' -bench . ./pods
 
 .PHONY: generate
-generate: ## Write generated files anew: the command line and metric references.
+generate: ## Write generated files anew: the references, and the dashboards of the catalogs.
 	$(GO) test -count=1 ./internal/cli -run 'Reference' -update >/dev/null
+	$(GO) test -count=1 ./internal/dashboard -run 'Generated' -update >/dev/null

@@ -81,17 +81,28 @@ func Render(r Release) ([]Object, error) {
 // load returns the chart, with what it has of the catalogs.
 func load(version string) (*chart.Chart, error) {
 	var files []*archive.BufferedFile
-	for prefix, tree := range map[string]fs.FS{"": deploy.Chart(), "files/catalog/": catalog.Monitoring()} {
-		err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			data, err := fs.ReadFile(tree, name)
-			files = append(files, &archive.BufferedFile{Name: prefix + name, Data: data})
+	tree := deploy.Chart()
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
 			return err
-		})
+		}
+		data, err := fs.ReadFile(tree, name)
+		files = append(files, &archive.BufferedFile{Name: name, Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the chart: %w", err)
+	}
+	for _, family := range catalog.Families() {
+		if name, data, err := catalog.Alerts(family); err == nil {
+			files = append(files, &archive.BufferedFile{Name: "files/" + name, Data: data})
+		}
+		dashboards, err := catalog.Dashboards(family)
 		if err != nil {
-			return nil, fmt.Errorf("the chart: %w", err)
+			continue // not each family has some
+		}
+		for _, d := range dashboards {
+			files = append(files, &archive.BufferedFile{Name: "files/" + d.File, Data: d.Data})
 		}
 	}
 	slices.SortFunc(files, func(a, b *archive.BufferedFile) int { return cmp.Compare(a.Name, b.Name) })
