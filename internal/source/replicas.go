@@ -118,18 +118,16 @@ func (r *Replicas) Err() error {
 // Watch follows the StatefulSet until ctx ends, and calls changed when
 // [Replicas.Shard] has changed.
 func (r *Replicas) Watch(ctx context.Context, changed func()) error {
-	for ctx.Err() == nil {
-		err := r.follow(ctx, changed)
-		if ctx.Err() != nil {
-			break
+	for {
+		if err := r.follow(ctx, changed); ctx.Err() == nil {
+			r.note(err)
 		}
-		r.note(err)
 		select {
 		case <-ctx.Done():
+			return nil
 		case <-time.After(time.Second):
 		}
 	}
-	return nil
 }
 
 // note keeps why the StatefulSet cannot be followed, and logs a new reason.

@@ -110,7 +110,7 @@ func TestShards(t *testing.T) {
 		for name := range d.kinds {
 			final[name] = make(map[string]map[string]any)
 		}
-		for step := range 600 {
+		for step := range 300 {
 			name, object := []string{"A", "B", "C"}[rnd.IntN(3)], fmt.Sprintf("o%d", rnd.IntN(40))
 			kinds := d.kinds[name]
 			switch op := rnd.IntN(20); {
