@@ -89,7 +89,7 @@ func policyProblems() []panel {
 			`{__name__=~"gatewayapi_[a-z]+policy_status_reason_info",namespace=~"$namespace",status!="True"}`,
 			kindColumn, namespaceColumn, policyColumn, label("type", "Condition"), label("status", "Status").colored(statuses), label("reason", "Reason")).wide(12).needs("reasons"),
 		table("Conditions of BackendTLSPolicies that are not met", "By ancestor, which is usually a Gateway, and controller.",
-			`gatewayapi_backendtlspolicy_status_ancestors_conditions{namespace=~"$namespace",name=~"$backendtlspolicy"} == 0`,
+			`gatewayapi_backendtlspolicy_status_ancestors_conditions{namespace=~"$namespace",name=~"$backendtlspolicy",type=~"Accepted|ResolvedRefs"} == 0`,
 			namespaceColumn, policyColumn, label("controller_name", "Controller"), label("ancestor_kind", "Ancestor kind"), label("ancestor_name", "Ancestor"), label("type", "Condition"), truthColumn).wide(12),
 		table("Stale conditions", "Conditions that are about an older generation of the policy.", policyLag+` > 0`,
 			kindColumn, namespaceColumn, policyColumn, label("type", "Condition"), number("Generations behind", unitNumber).aged(1, 2)).wide(12).needs("generations"),

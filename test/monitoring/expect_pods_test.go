@@ -52,7 +52,7 @@ var podPanels = expectations{
 		}
 		return single(n)
 	}),
-	"Type conflicts": exactly(func(*world) rows { return single(1) }), // jobs is a gauge, a counter, and untyped
+	"Type conflicts": exactly(func(*world) rows { return single(2) }), // jobs and tasks are gauges and counters
 	"Targets":        exactly(func(w *world) rows { return size(w.targets()) }),
 	"Why pods are down": exactly(func(w *world) rows {
 		return table(where(w.targets(), down), func(t podTarget) string { return key(t.key(), t.reason) })

@@ -65,23 +65,25 @@ func nothing(*world) rows { return rows{} }
 
 func theNumber(v float64) expectation { return exactly(func(*world) rows { return single(v) }) }
 
-// UDPRoutes are forbidden to the process that watches the API server. Each Gateway
-// fails one rule, and has one sample less.
+// TCPRoutes and UDPRoutes are forbidden to the process that watches the API server.
+// Each Gateway fails two rules, and has two samples less.
 var selfPanels = expectations{
 	"Gateway API and Kuadrant": theNumber(0),
 	"Source":                   theNumber(1),
-	"Kinds down":               theNumber(1),
+	"Kinds down":               theNumber(2),
 	"Collectors down":          theNumber(0),
 	"Daemons that do not run":  theNumber(0),
 	"Rules not in use":         theNumber(0),
-	"Rule errors":              exactly(func(w *world) rows { return size(w.all("Gateway")) }),
-	"Samples left out":         exactly(func(w *world) rows { return size(w.all("Gateway")) }),
+	"Rule errors":              exactly(func(w *world) rows { return single(2 * float64(len(w.all("Gateway")))) }),
+	"Samples left out":         exactly(func(w *world) rows { return single(2 * float64(len(w.all("Gateway")))) }),
 	"Objects":                  exactly(func(w *world) rows { return size(slices.Concat(w.state, w.conditions)) }),
 	"Series":                   named(func(*world) rows { return single(0) }),
 	"Processes":                exactly(func(w *world) rows { return size(w.jobs()) }),
 	"OTLP: last push":          about(func(*world) rows { return single(0) }),
 	"Kinds that are not up": exactly(func(w *world) rows {
-		return rows{key(w.instance("cluster"), "gateway.networking.k8s.io", "v1", "UDPRoute", "forbidden"): 1}
+		return table([]string{"TCPRoute", "UDPRoute"}, func(kind string) string {
+			return key(w.instance("cluster"), "gateway.networking.k8s.io", "v1", kind, "forbidden")
+		})
 	}),
 	"Objects by kind": exactly((*world).kindsOf),
 	"Series by kind":  named((*world).kindsOf),
@@ -98,7 +100,9 @@ var selfPanels = expectations{
 	"Rules changed": exactly(func(w *world) rows {
 		return valued(w.jobs("pods"), func(job string) (string, float64) { return w.instance(job), 1000 * w.now() })
 	}).upTo(300_000),
-	"Errors of rules":               exactly(func(w *world) rows { return rows{key("lab_class", "value"): float64(len(w.all("Gateway")))} }),
+	"Errors of rules": exactly(func(w *world) rows {
+		return valued([]string{"lab_class", "lab_name"}, func(rule string) (string, float64) { return key(rule, "value"), float64(len(w.all("Gateway"))) })
+	}),
 	"Reloads":                       exactly(nothing).atLeast(),
 	"Pushes":                        some("demoted", "failed", "partial", "success", "superseded"),
 	"Points":                        some("dropped", "rejected", "sent", "tombstone"),

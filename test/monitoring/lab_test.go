@@ -40,7 +40,7 @@ type lab struct {
 //   - files: kubevitals state with the sample cluster and broken objects, from files
 //   - conditions: the same, with other objects and the catalog conditions
 //   - cluster: kubevitals state that watches an API server with TLS and tokens, leads,
-//     and pushes; one kind is forbidden to it
+//     and pushes; two kinds are forbidden to it
 //   - pods: kubevitals pods with good pods and bad ones
 //
 // Each is scraped twice, as rates need.
@@ -49,11 +49,19 @@ func newLab(t *testing.T) *lab {
 	prepare(t)
 	l := &lab{prom: promtest.New(t), processes: map[string]*program.Process{}}
 	state := []string{filepath.Join("..", "..", "internal", "cli", "demo", "cluster.yaml")}
-	for _, name := range []string{"gateways", "policies", "modules"} {
+	for _, name := range []string{"classes", "modules"} {
 		state = append(state, filepath.Join("testdata", name+".yaml"))
 	}
-	for _, k := range routeKinds {
-		state = append(state, routesOf(t, k.kind))
+	for _, c := range copies {
+		for _, name := range c.files {
+			if name != "routes" {
+				state = append(state, c.write(t, name, ""))
+				continue
+			}
+			for _, k := range routeKinds {
+				state = append(state, c.write(t, name, k.kind))
+			}
+		}
 	}
 	l.state = readObjects(t, state...)
 	l.conditions = readObjects(t, filepath.Join("testdata", "objects.yaml"))
@@ -119,7 +127,7 @@ func (l *lab) scrape(t *testing.T, token string) {
 }
 
 // startCluster starts the process that watches an API server, and returns a token
-// that may scrape it. To kubevitals UDPRoutes are forbidden.
+// that may scrape it. TCPRoutes and UDPRoutes are forbidden to the process.
 func (l *lab) startCluster(t *testing.T) string {
 	t.Helper()
 	if err := control.Apply(t.Context(), []byte(roles)); err != nil {
@@ -166,7 +174,7 @@ kind: ClusterRole
 metadata: {name: monitoring-kubevitals}
 rules:
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [gatewayclasses, gateways, listenersets, httproutes, grpcroutes, tlsroutes, tcproutes, backendtlspolicies, referencegrants]
+  resources: [gatewayclasses, gateways, listenersets, httproutes, grpcroutes, tlsroutes, backendtlspolicies, referencegrants]
   verbs: [list, watch]
 - apiGroups: [gateway.networking.x-k8s.io]
   resources: ["*"]
@@ -217,8 +225,9 @@ func (l *lab) startPods(t *testing.T) {
 	t.Helper()
 	unavailable := podtest.Answer{Status: http.StatusServiceUnavailable, Body: []byte("not now")}
 	l.pods = []labPod{
-		{name: "good", handler: podtest.Body("# TYPE jobs gauge\njobs{queue=\"a\"} 1\njobs{queue=\"b\"} 2\n"), targets: []labTarget{{code: 200, samples: 2}}},
-		{name: "counter", handler: podtest.Body("# TYPE jobs counter\njobs 7\n"), targets: []labTarget{{code: 200, samples: 1}}},
+		{name: "good", handler: podtest.Body("# TYPE jobs gauge\njobs{queue=\"a\"} 1\njobs{queue=\"b\"} 2\n# TYPE tasks gauge\ntasks 1\n"), targets: []labTarget{{code: 200, samples: 3}}},
+		{name: "again", handler: podtest.Body("jobs 1\njobs 1\n"), targets: []labTarget{{code: 200, samples: 2, duplicates: 1}}},
+		{name: "counter", handler: podtest.Body("# TYPE jobs counter\njobs 7\n# TYPE tasks counter\ntasks 1\n"), targets: []labTarget{{code: 200, samples: 2}}},
 		{name: "page", handler: podtest.Answer{ContentType: "text/html", Body: []byte("<html>")}, targets: []labTarget{{code: 200, reason: "content_type"}}},
 		{name: "later", handler: unavailable, targets: []labTarget{{code: 503, reason: "http_503"}}},
 		{name: "several", handler: podtest.ByPath{"/metrics": podtest.Body("jobs 1\njobs 1\njobs 2\n"), "/late": unavailable}, targets: []labTarget{
@@ -275,15 +284,37 @@ func (p *labPod) create(t *testing.T, client kubernetes.Interface) {
 	}
 }
 
-// routesOf writes the routes of testdata as those of a kind, and returns the file.
-func routesOf(t *testing.T, kind string) string {
+// namespace is a namespace that gets objects of testdata.
+type namespace struct {
+	name  string
+	files []string
+	swap  []string // pairs of names, to be the other way round
+}
+
+// copies are namespaces with objects of the same names. What is broken in one is not in
+// another, so that a query that does not keep namespaces apart is found out.
+var copies = []namespace{
+	{name: "lab", files: []string{"gateways", "routes", "policies"}},
+	{name: "twin", files: []string{"gateways", "routes", "policies"}, swap: []string{
+		"name: orphan", "name: partial", "name: shop-public", "name: classless", "name: https", "name: late",
+	}},
+	{name: "plain", files: []string{"gateways", "routes"}},
+}
+
+// write writes a file of testdata for the namespace, with a kind where it leaves that
+// open, and returns where.
+func (n namespace) write(t *testing.T, name, kind string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "routes.yaml"))
+	text, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), kind+".yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "kind: KIND", "kind: "+kind)), 0o600); err != nil {
+	pairs := []string{"kind: KIND", "kind: " + kind, "namespace: lab", "namespace: " + n.name}
+	for i := 0; i < len(n.swap); i += 2 {
+		pairs = append(pairs, n.swap[i], n.swap[i+1], n.swap[i+1], n.swap[i])
+	}
+	file := filepath.Join(t.TempDir(), name+kind+".yaml")
+	if err := os.WriteFile(file, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
