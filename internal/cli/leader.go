@@ -34,7 +34,7 @@ func (f *leaderFlags) add(cmd *cobra.Command, name string) {
 	flags.StringVar(&f.namespace, "leader-elect-namespace", "", "namespace of the Lease (default the one this runs in)")
 	flags.StringVar(&f.name, "leader-elect-name", name, "name of the Lease")
 	flags.DurationVar(&f.lease, "leader-elect-lease-duration", 15*time.Second, "how long nobody leads at most when the leader has gone without a word")
-	flags.DurationVar(&f.deadline, "leader-elect-renew-deadline", 9*time.Second, "how long the leader tries to stay one before it gives up")
+	flags.DurationVar(&f.deadline, "leader-elect-renew-deadline", 8*time.Second, "how long the leader tries to stay one before it gives up")
 	flags.DurationVar(&f.retry, "leader-elect-retry-period", time.Second, "how far apart tries are")
 }
 

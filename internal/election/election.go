@@ -34,7 +34,7 @@ type Options struct {
 	// be longer than RenewDeadline, for which the leader tries to renew before it
 	// gives up, and which must be longer than RetryPeriod, which is how far apart
 	// tries are. The gap is kept if LeaseDuration is longer by five RetryPeriods
-	// and a second than RenewDeadline, as by default: 15, 9 and 1 seconds.
+	// and 1.5 seconds than RenewDeadline, as by default: 15, 8 and 1 seconds.
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 	// Logger gets what changes, and failures once a minute. The default is
 	// [slog.Default].
@@ -93,7 +93,7 @@ func (o Options) withDefaults() Options {
 		o.LeaseDuration = 15 * time.Second
 	}
 	if o.RenewDeadline <= 0 {
-		o.RenewDeadline = o.LeaseDuration * 3 / 5
+		o.RenewDeadline = o.LeaseDuration * 8 / 15
 	}
 	if o.RetryPeriod <= 0 {
 		o.RetryPeriod = o.LeaseDuration / 15
@@ -111,11 +111,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// forWork is what is left of LeaseDuration for the next leader to begin its work.
+const forWork = 500 * time.Millisecond
+
 // wait is how long others wait for a leader that does not answer. They find out
 // that it has renewed, and later that it has not, up to 2.2 RetryPeriods late each:
 // the library spreads its tries. A Lease counts in whole seconds.
 func (o Options) wait() time.Duration {
-	wait := (o.LeaseDuration - 5*o.RetryPeriod).Truncate(time.Second)
+	wait := (o.LeaseDuration - 5*o.RetryPeriod - forWork).Truncate(time.Second)
 	if wait <= o.RenewDeadline {
 		wait = min(o.RenewDeadline.Truncate(time.Second)+time.Second, o.LeaseDuration)
 	}

@@ -84,7 +84,7 @@ const (
 )
 
 // leaderPoll is how often a process that is not the leader looks whether it is.
-const leaderPoll = time.Second
+const leaderPoll = 100 * time.Millisecond
 
 // New returns a Pusher that has not begun.
 func New(opts Options) (*Pusher, error) {

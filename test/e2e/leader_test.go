@@ -100,7 +100,7 @@ func TestLeader(t *testing.T) {
 	replica := func(name string) *program.Process {
 		return start(t, "state", "--kubeconfig", control.Kubeconfig(), "--catalog", "gateway-api",
 			"--leader-elect", "--leader-elect-namespace", "leader", "--leader-elect-lease-duration", lease.String(),
-			"--leader-elect-renew-deadline", "2s", "--leader-elect-retry-period", "200ms",
+			"--leader-elect-renew-deadline", "1s", "--leader-elect-retry-period", "200ms",
 			"--otlp-endpoint", endpoint, "--otlp-interval", "500ms", "--otlp-min-interval", "500ms", "--otlp-plain", "--otlp-header", "Writer="+name)
 	}
 	replicas := map[string]*program.Process{"a": replica("a"), "b": replica("b")}
