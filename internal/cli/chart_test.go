@@ -220,9 +220,9 @@ func TestManifests(t *testing.T) {
 		"--offline --auth=kubernetes --tls-self-signed --set=serviceMonitor.enabled=true --set=podMonitor.enabled=true": `{tls: {source: selfSigned}, serviceMonitor: {enabled: true}, podMonitor: {enabled: true}}`,
 	} {
 		t.Run(flags, func(t *testing.T) {
-			args := append([]string{"manifests", "--name=kubevitals", "--no-namespace"}, strings.Fields(flags)...)
+			args := append([]string{"manifests", "--no-namespace"}, strings.Fields(flags)...)
 			if rest, ok := strings.CutPrefix(flags, "pods "); ok {
-				args = append([]string{"manifests", "pods", "--name=kubevitals", "--no-namespace"}, strings.Fields(rest)...)
+				args = append([]string{"manifests", "pods", "--no-namespace"}, strings.Fields(rest)...)
 			}
 			got := run(t, nil, args...).ok(t)
 			want, _ := rendered(t, values)
@@ -275,9 +275,6 @@ func TestKustomizeReference(t *testing.T) {
 		"dashboards":                 "--offline --only=ConfigMap --set=pods.enabled=true,pods.selector=app=web " + monitors,
 	} {
 		words := append([]string{"manifests"}, strings.Fields(args)...)
-		if strings.HasPrefix(args, "pods ") {
-			words = append(words, "--name=kubevitals")
-		}
 		dir := filepath.Join("..", "..", "deploy", "kustomize", folder)
 		compareGolden(t, filepath.Join(dir, "kubevitals.yaml"), run(t, nil, words...).ok(t))
 		kind := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"

@@ -28,8 +28,13 @@ type manifestFlags struct {
 	noNamespace bool
 }
 
-func (f *manifestFlags) add(cmd *cobra.Command) {
+// add adds the flags. The name is that of a flag that is there already.
+func (f *manifestFlags) add(cmd *cobra.Command, name *string) {
 	flags := cmd.Flags()
+	*name = "kubevitals"
+	flag := flags.Lookup("name")
+	flag.DefValue, flag.Usage = *name, "what all objects are named after"
+	flags.Lookup("namespace").Usage = "namespace of the objects"
 	flags.StringArrayVar(&f.values, "values", nil, "file with values of the Helm chart (repeatable)")
 	flags.StringArrayVar(&f.set, "set", nil, "value of the Helm chart, PATH=VALUE, as Helm reads it (repeatable)")
 	flags.StringSliceVar(&f.only, "only", nil, "kinds of objects to print, such as Deployment,ServiceMonitor (default all)")
@@ -76,7 +81,7 @@ by --set and --values: monitors, alerts and dashboards, resources, and so on.
 	r.state.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = flag.Hidden || !slices.Contains(rbacListed, flag.Name) })
 	r.add(cmd)
-	f.add(cmd)
+	f.add(cmd, &r.name)
 	cmd.AddCommand(newManifestsPods())
 	return cmd
 }
@@ -111,7 +116,7 @@ kubectl apply: those of the Helm chart, with exactly the permissions that
 		flag.Hidden = !slices.Contains(append(rbacPodsListed, "selector"), flag.Name)
 	})
 	r.add(cmd)
-	f.add(cmd)
+	f.add(cmd, &r.name)
 	return cmd
 }
 

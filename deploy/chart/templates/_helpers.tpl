@@ -84,7 +84,7 @@ app.kubernetes.io/managed-by: {{ default .Release.Service .Values.managedBy }}
 {{/* How a monitor of Prometheus Operator scrapes: the lines below its port. */}}
 {{- define "kubevitals.endpoint" -}}
 {{- $monitor := .monitor }}
-path: /metrics
+path: {{ default "/metrics" .path }}
 {{- with $monitor.interval }}
 interval: {{ . }}
 {{- end }}
