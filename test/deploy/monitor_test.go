@@ -133,8 +133,31 @@ podDisruptionBudget: {enabled: true}
 	}
 }
 
-// theirs are a PodMonitor and a Prometheus as pages of Tawon show them, word by word
-// but for what says where this API server is.
+// TestMonitorsOfPods does the same for the part pods, whose own metrics are a target
+// of their own.
+func TestMonitorsOfPods(t *testing.T) {
+	const namespace = "monitors-pods"
+	x := install(t, namespace, "kubevitals-pods", template(t, namespace, `
+state: {enabled: false}
+pods: {enabled: true, selector: app=web, namespaces: [monitors-pods]}
+serviceMonitor: {enabled: true, relabelings: [{sourceLabels: [__meta_kubernetes_endpointslice_port], regex: (.+), targetLabel: __address__, replacement: "127.0.0.1:$1"}]}
+`))
+	x.awaitToken(t)
+	apply(t, prometheusObject(t, namespace))
+	s := promtest.New(t)
+	s.Run(t, scrapeConfig(t, namespace), 2)
+	for job, family := range map[string]string{"kubevitals-pods-metrics-service": "kubevitals_pods_targets", "kubevitals-pods-self": "process_cpu_seconds_total"} {
+		found := false
+		for key := range s.SeriesOf(t, job) {
+			found = found || strings.HasPrefix(key, family)
+		}
+		if !found {
+			t.Errorf("the job %s has no %s", job, family)
+		}
+	}
+}
+
+// podMonitor is one that selects pods by a name of its own, as pages of Tawon show it.
 const podMonitor = `
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
