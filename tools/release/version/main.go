@@ -36,6 +36,9 @@ func run(args []string) error {
 	if semver.Canonical(version) != version {
 		return fmt.Errorf("%q is not a version such as v1.2.3 or v1.2.3-rc.1", version)
 	}
+	if major := semver.Major(version); major != "v0" && major != "v1" {
+		return fmt.Errorf("%s needs modules whose paths end in /%s: rename them first", version, major)
+	}
 	switch args[0] {
 	case "set":
 		return errors.Join(setModules(version), setRock(version), setChanges(version))
