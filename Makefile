@@ -2,11 +2,13 @@
 
 GO ?= go
 TEST_MODULES := . operator operator/prom otelreceiver examples test
+CHECK_MODULES := $(TEST_MODULES) test/promoperator tools/release
+GORELEASER := $(GO) tool -modfile=tools/release/go.mod goreleaser
 TESTFLAGS ?=
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the binary into bin/, with the names by which it takes the place of others.
@@ -15,9 +17,9 @@ build: ## Build the binary into bin/, with the names by which it takes the place
 
 .PHONY: check
 check: ## Check format, vet, lint and that generated files are current.
-	@test -z "$$(gofmt -l $(TEST_MODULES))" || { echo "gofmt would change:"; gofmt -l $(TEST_MODULES); exit 1; }
-	@for m in $(TEST_MODULES); do echo "vet $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
-	@for m in $(TEST_MODULES); do echo "lint $$m"; (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	@test -z "$$(gofmt -l $(CHECK_MODULES))" || { echo "gofmt would change:"; gofmt -l $(CHECK_MODULES); exit 1; }
+	@for m in $(CHECK_MODULES); do echo "vet $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
+	@for m in $(CHECK_MODULES); do echo "lint $$m"; (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- docs/reference catalog deploy || { echo "generated files are not current: commit what 'make generate' wrote"; exit 1; }
 
@@ -48,3 +50,20 @@ bench: ## Run the benchmarks.
 generate: ## Write generated files anew: the references, and the dashboards of the catalogs.
 	$(GO) test -count=1 ./internal/cli -run 'Reference' -update >/dev/null
 	$(GO) test -count=1 ./internal/dashboard -run 'Generated' -update >/dev/null
+
+.PHONY: snapshot
+snapshot: ## Build the archives of a release into dist/, without releasing, and check them.
+	$(GORELEASER) release --snapshot --clean --skip=docker,sign
+	cd test && $(GO) test -count=1 -timeout 40m ./release -run '^TestSnapshot$$' -dist $(CURDIR)/dist
+
+.PHONY: set-version
+set-version: ## Write VERSION (v1.2.3) wherever the version of a release stands.
+	cd tools/release && $(GO) build -o ../../bin/version ./version
+	bin/version set $(VERSION)
+
+.PHONY: release
+release: ## Release VERSION (v1.2.3), whose tag is checked out; see docs/releasing.md.
+	cd tools/release && $(GO) build -o ../../bin/version ./version
+	bin/version check $(VERSION)
+	bin/version notes $(VERSION) >bin/notes.md
+	GORELEASER_CURRENT_TAG=$(VERSION) $(GORELEASER) release --clean --release-notes bin/notes.md

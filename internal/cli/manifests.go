@@ -28,12 +28,12 @@ type manifestFlags struct {
 	noNamespace bool
 }
 
-// add adds the flags. The name is that of a flag that is there already.
-func (f *manifestFlags) add(cmd *cobra.Command, name *string) {
+// add adds the flags to those of an account.
+func (f *manifestFlags) add(cmd *cobra.Command, account *accountFlags) {
 	flags := cmd.Flags()
-	*name = "kubevitals"
+	account.name = "kubevitals"
 	flag := flags.Lookup("name")
-	flag.DefValue, flag.Usage = *name, "what all objects are named after"
+	flag.DefValue, flag.Usage = account.name, "what all objects are named after"
 	flags.Lookup("namespace").Usage = "namespace of the objects"
 	flags.StringArrayVar(&f.values, "values", nil, "file with values of the Helm chart (repeatable)")
 	flags.StringArrayVar(&f.set, "set", nil, "value of the Helm chart, PATH=VALUE, as Helm reads it (repeatable)")
@@ -75,13 +75,13 @@ by --set and --values: monitors, alerts and dashboards, resources, and so on.
 				return err
 			}
 			part["args"] = anyOf(append(installed(cmd, given...), r.state.filed()...))
-			return f.print(cmd, r.name, r.namespace, &r.state.serve.secure, values)
+			return f.print(cmd, &r.account, &r.state.serve.secure, part, values)
 		},
 	}
 	r.state.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = flag.Hidden || !slices.Contains(rbacListed, flag.Name) })
 	r.add(cmd)
-	f.add(cmd, &r.name)
+	f.add(cmd, &r.account)
 	cmd.AddCommand(newManifestsPods())
 	return cmd
 }
@@ -108,31 +108,35 @@ kubectl apply: those of the Helm chart, with exactly the permissions that
 			}
 			part := map[string]any{"enabled": true, "rbac": rolesOf(permissions), "args": anyOf(installed(cmd))}
 			values := map[string]any{"pods": part, "state": map[string]any{"enabled": false}}
-			return f.print(cmd, r.name, r.namespace, &r.pods.serve.secure, values)
+			return f.print(cmd, &r.account, &r.pods.serve.secure, part, values)
 		},
 	}
 	r.pods.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		flag.Hidden = !slices.Contains(append(rbacPodsListed, "selector"), flag.Name)
 	})
-	r.add(cmd)
-	f.add(cmd, &r.name)
+	r.account.add(cmd, "", "")
+	f.add(cmd, &r.account)
 	return cmd
 }
 
-// print renders the chart with values, and those of the flags.
-func (f *manifestFlags) print(cmd *cobra.Command, name, namespace string, secure *secureFlags, values map[string]any) error {
+// print renders the chart with values, among which are those of a part, and those of
+// the flags.
+func (f *manifestFlags) print(cmd *cobra.Command, account *accountFlags, secure *secureFlags, part, values map[string]any) error {
+	if account.account != "" {
+		part["serviceAccount"] = map[string]any{"create": false, "name": account.account}
+	}
 	if err := secure.chart(values); err != nil {
 		return err
 	}
-	values["fullnameOverride"] = name
+	values["fullnameOverride"] = account.name
 	values["managedBy"] = "kubevitals"
 	values["namespace"] = map[string]any{"create": !f.noNamespace}
 	values, err := f.merge(values)
 	if err != nil {
 		return err
 	}
-	objects, err := manifest.Render(manifest.Release{Name: name, Namespace: namespace, Version: releasedVersion(), Values: values})
+	objects, err := manifest.Render(manifest.Release{Name: account.name, Namespace: account.namespace, Version: releasedVersion(), Values: values})
 	if err != nil {
 		return err
 	}

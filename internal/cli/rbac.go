@@ -19,13 +19,13 @@ import (
 // rbacFlags are the flags of the command rbac: those of the command state, whose
 // permissions it prints, and its own.
 type rbacFlags struct {
-	state           *stateFlags
-	name, namespace string
-	crds            []string
-	offline         bool
-	wildcards       bool
-	newKinds        bool
-	watchCRDs       bool
+	state     *stateFlags
+	account   accountFlags
+	crds      []string
+	offline   bool
+	wildcards bool
+	newKinds  bool
+	watchCRDs bool
 }
 
 func newRBAC() *cobra.Command {
@@ -49,7 +49,10 @@ are guessed, and marked so.`,
   kubevitals rbac --rules my-rules.yaml --crds crds/ --offline
 
   # for two namespaces only
-  kubevitals rbac --rules my-rules.yaml --namespaces shop,payments`,
+  kubevitals rbac --rules my-rules.yaml --namespaces shop,payments
+
+  # for an account that exists, such as that of a Juju charm
+  kubevitals rbac --namespace my-model --service-account my-app --name my-app-kubevitals`,
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return f.state.ksm.readOptions() },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -64,8 +67,7 @@ are guessed, and marked so.`,
 // add adds the flags of its own.
 func (f *rbacFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "name", "kubevitals", "name of the ServiceAccount, the roles and their bindings")
-	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount")
+	f.account.add(cmd, "kubevitals", "")
 	flags.StringArrayVar(&f.crds, "crds", nil, "file or folder of CustomResourceDefinitions, which say how kinds are called (repeatable)")
 	flags.BoolVar(&f.offline, "offline", false, "do not ask a cluster")
 	flags.BoolVar(&f.wildcards, "allow-wildcards", false, "grant whole groups where the kinds are not known")
@@ -88,7 +90,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, About: about, Permissions: permissions}
+	m := f.account.manifest(about, permissions)
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err
 }
@@ -96,7 +98,7 @@ func (f *rbacFlags) run(cmd *cobra.Command) error {
 // permissions returns what the flags need, and lines about it.
 func (f *rbacFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string, error) {
 	s := f.state
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return nil, nil, err
 	}
 	s.rules.Switched = s.pipelines.any()
@@ -131,13 +133,13 @@ func (f *rbacFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string
 		return nil, nil, err
 	}
 	s.pipelines.allow(permissions)
-	s.push.leader.allow(permissions, f.namespace)
+	s.push.leader.allow(permissions, f.account.namespace)
 	s.sharding.allow(permissions)
 	return permissions, append(about, f.about(plan, permissions)...), nil
 }
 
 // check reads the flags as the command state does, and refuses what it refuses.
-func (f *rbacFlags) check() error {
+func (f *rbacFlags) check(cmd *cobra.Command) error {
 	s := f.state
 	if err := s.ksm.apply(s); err != nil {
 		return err
@@ -154,7 +156,7 @@ func (f *rbacFlags) check() error {
 	if err := s.push.leader.check(); err != nil {
 		return err
 	}
-	return checkAccount(f.name, f.namespace)
+	return f.account.check(cmd)
 }
 
 // about says what the roles leave out, and why.

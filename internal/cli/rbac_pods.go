@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubevitals/kubevitals/internal/pods/watch"
 	"github.com/kubevitals/kubevitals/internal/rbac"
@@ -15,9 +13,8 @@ import (
 // rbacPodsFlags are the flags of the command rbac pods: those of the command
 // pods, whose permissions it prints, and its own.
 type rbacPodsFlags struct {
-	pods            *podsFlags
-	name, namespace string
-	account         string
+	pods    *podsFlags
+	account accountFlags
 }
 
 func newRBACPods() *cobra.Command {
@@ -44,37 +41,26 @@ are not listed. No cluster is asked.`,
 	}
 	f.pods.add(cmd)
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = !slices.Contains(rbacPodsListed, flag.Name) })
-	f.add(cmd)
-	cmd.Flags().StringVar(&f.account, "service-account", "", "give the permissions to this account of --namespace, which exists, and print none (default a new one called --name)")
+	f.account.add(cmd, "kubevitals-pods", ", which is that of --own-namespace")
 	return cmd
-}
-
-// add adds the flags of its own that other commands have as well.
-func (f *rbacPodsFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.name, "name", "kubevitals-pods", "name of the ServiceAccount, the roles and their bindings")
-	flags.StringVar(&f.namespace, "namespace", "kubevitals", "namespace of the ServiceAccount, which is that of --own-namespace")
 }
 
 // rbacPodsListed are the flags of the command pods on which permissions depend.
 var rbacPodsListed = []string{"auth", "auth-kubeconfig", "leader-elect", "leader-elect-namespace", "namespaces", "namespace-selector", "own-namespace"}
 
 func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
-	if wrong := validation.IsDNS1123Subdomain(f.account); cmd.Flags().Changed("service-account") && len(wrong) > 0 {
-		return fmt.Errorf("--service-account %q: %s", f.account, wrong[0])
-	}
 	permissions, about, err := f.permissions(cmd)
 	if err != nil {
 		return err
 	}
-	m := rbac.Manifest{Name: f.name, Namespace: f.namespace, Account: f.account, About: about, Permissions: permissions}
+	m := f.account.manifest(about, permissions)
 	_, err = m.WriteTo(cmd.OutOrStdout())
 	return err
 }
 
 // permissions returns what the flags need, and lines about it.
 func (f *rbacPodsFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string, error) {
-	if err := checkAccount(f.name, f.namespace); err != nil {
+	if err := f.account.check(cmd); err != nil {
 		return nil, nil, err
 	}
 	p := f.pods
@@ -85,7 +71,7 @@ func (f *rbacPodsFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []st
 	if err := p.push.leader.check(); err != nil {
 		return nil, nil, err
 	}
-	chosen, err := p.choose.read(p.set, func() (string, error) { return f.namespace, nil })
+	chosen, err := p.choose.read(p.set, func() (string, error) { return f.account.namespace, nil })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +79,7 @@ func (f *rbacPodsFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []st
 	for _, rule := range watch.Permissions(watch.Options{Namespaces: chosen.namespaces, NamespaceSelector: p.choose.namespaceSelector}) {
 		allow(permissions, rule)
 	}
-	p.push.leader.allow(permissions, f.namespace)
+	p.push.leader.allow(permissions, f.account.namespace)
 	about := []string{"Printed by: " + commandLine(cmd)}
 	switch {
 	case len(chosen.namespaces) == 0:
@@ -123,15 +109,4 @@ func allow(to *rbac.Permissions, rule watch.Rule) {
 			to.Allow(rbac.Permission{Group: group, Resource: resource, Verbs: rule.Verbs, Why: why[resource]}, places...)
 		}
 	}
-}
-
-// checkAccount checks the names of what is printed.
-func checkAccount(name, namespace string) error {
-	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
-		return fmt.Errorf("--name %q: %s", name, wrong[0])
-	}
-	if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
-		return fmt.Errorf("--namespace %q: %s", namespace, wrong[0])
-	}
-	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-// version is stamped by a release build.
-var version string
+// A release stamps these by -ldflags "-X ...": a version such as v1.2.3, the
+// whole hash of the commit, and its time as RFC 3339.
+var version, commit, date string
 
 // currentVersion returns the stamped version, else what the Go toolchain knows.
 func currentVersion() string {
@@ -18,17 +20,43 @@ func currentVersion() string {
 	if !ok {
 		return cmp.Or(version, "unknown")
 	}
-	revision := ""
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = s.Value
-		}
-	}
 	known := info.Main.Version
 	if known == "(devel)" {
-		known = revision
+		known = setting(info, "vcs.revision")
 	}
 	return cmp.Or(version, known, "development")
+}
+
+// origin returns the commit and its time, as far as they are known.
+func origin() (revision, when string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return commit, date
+	}
+	return cmp.Or(commit, setting(info, "vcs.revision")), cmp.Or(date, setting(info, "vcs.time"))
+}
+
+func setting(info *debug.BuildInfo, key string) string {
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// versionLine is what "kubevitals version" prints.
+func versionLine() string {
+	var details []string
+	revision, when := origin()
+	if revision != "" {
+		details = append(details, "commit "+revision)
+	}
+	if when != "" {
+		details = append(details, when)
+	}
+	details = append(details, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	return fmt.Sprintf("kubevitals %s (%s)", currentVersion(), strings.Join(details, ", "))
 }
 
 func newVersion() *cobra.Command {
@@ -37,8 +65,7 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "kubevitals %s (%s, %s/%s)\n",
-				currentVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}
