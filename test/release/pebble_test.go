@@ -156,12 +156,12 @@ func (p *pebble) waitUp(t *testing.T, service string, checks ...string) {
 	program.Poll(t, service+" to be up", func() error {
 		out, err := p.try(t, "services", service)
 		if err != nil || !regexp.MustCompile(`(?m)^`+service+` +enabled +active\b`).MatchString(out) {
-			return fmt.Errorf("the service (%w):\n%s", err, out)
+			return fmt.Errorf("the service (%v):\n%s", err, out)
 		}
 		for _, check := range checks {
 			out, err := p.try(t, "check", "--refresh", check)
 			if err != nil || !strings.Contains(out, "status: up") || strings.Contains(out, "error:") {
-				return fmt.Errorf("check %s (%w):\n%s", check, err, out)
+				return fmt.Errorf("check %s (%v):\n%s", check, err, out)
 			}
 		}
 		return nil

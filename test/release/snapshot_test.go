@@ -50,6 +50,11 @@ func TestSnapshot(t *testing.T) {
 	}
 	s.checkFiles(t)
 	s.checkSums(t)
+	if *dist == "" {
+		if diff := cmp.Diff(string(read(t, s.dir, "checksums.txt")), string(read(t, makeSnapshot(t), "checksums.txt"))); diff != "" {
+			t.Errorf("the same commit in another folder gives other files (-one +other):\n%s", diff)
+		}
+	}
 	archives := make(map[string]archive)
 	for _, platform := range s.platforms {
 		archives[platform] = s.open(t, platform)
