@@ -60,6 +60,7 @@ snapshot: ## Build the archives of a release into dist/, without releasing, and 
 set-version: ## Write VERSION (v1.2.3) wherever the version of a release stands.
 	cd tools/release && $(GO) build -o ../../bin/version ./version
 	bin/version set $(VERSION)
+	@$(MAKE) --no-print-directory generate
 
 .PHONY: release
 release: ## Release VERSION (v1.2.3), whose tag is checked out; see docs/releasing.md.

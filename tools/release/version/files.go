@@ -8,29 +8,54 @@ import (
 	"strings"
 )
 
-const rock = "rockcraft.yaml"
+const (
+	rock  = "rockcraft.yaml"
+	chart = "deploy/chart/Chart.yaml"
+)
 
-var rockVersion = regexp.MustCompile(`(?m)^version: "([^"]*)"`)
+var (
+	rockVersion   = regexp.MustCompile(`(?m)^version: "([^"]*)"`)
+	chartVersions = regexp.MustCompile(`(?m)^(version: |appVersion: )"?([^"\n]*)"?$`)
+)
 
 func setRock(version string) error {
-	data, err := os.ReadFile(rock)
-	if err != nil {
-		return err
-	}
-	if !rockVersion.Match(data) {
-		return fmt.Errorf(`%s has no line 'version: "..."'`, rock)
-	}
-	line := `version: "` + strings.TrimPrefix(version, "v") + `"`
-	return os.WriteFile(rock, rockVersion.ReplaceAllLiteral(data, []byte(line)), 0o644)
+	return replace(rock, rockVersion, 1, `version: "`+strings.TrimPrefix(version, "v")+`"`)
 }
 
-func checkRock(version string) error {
-	data, err := os.ReadFile(rock)
+// setChart sets the chart's own version and that of the image.
+func setChart(version string) error {
+	return replace(chart, chartVersions, 2, `${1}"`+strings.TrimPrefix(version, "v")+`"`)
+}
+
+// replace replaces lines of a file, of which there must be so many.
+func replace(file string, lines *regexp.Regexp, n int, with string) error {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	if m := rockVersion.FindSubmatch(data); m == nil || "v"+string(m[1]) != version {
-		return fmt.Errorf("%s is not of version %s: run make set-version VERSION=%s", rock, version, version)
+	if found := len(lines.FindAll(data, -1)); found != n {
+		return fmt.Errorf("%s has %d lines like %s, want %d", file, found, lines, n)
+	}
+	return os.WriteFile(file, lines.ReplaceAll(data, []byte(with)), 0o644)
+}
+
+func checkRock(version string) error  { return check(rock, rockVersion, version) }
+func checkChart(version string) error { return check(chart, chartVersions, version) }
+
+// check wants that all lines of a file have a version in their last group.
+func check(file string, lines *regexp.Regexp, version string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	found := lines.FindAllSubmatch(data, -1)
+	for _, m := range found {
+		if "v"+string(m[len(m)-1]) != version {
+			found = nil
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%s is not of version %s: run make set-version VERSION=%s", file, version, version)
 	}
 	return nil
 }

@@ -41,9 +41,9 @@ func run(args []string) error {
 	}
 	switch args[0] {
 	case "set":
-		return errors.Join(setModules(version), setRock(version), setChanges(version))
+		return errors.Join(setModules(version), setRock(version), setChart(version), setChanges(version))
 	case "check":
-		return errors.Join(checkModules(version), checkRock(version), checkChanges(version))
+		return errors.Join(checkModules(version), checkRock(version), checkChart(version), checkChanges(version))
 	case "notes":
 		notes, err := readChanges(version)
 		fmt.Print(notes)
