@@ -264,21 +264,24 @@ func objectsOf(t *testing.T, manifests string) map[string]any {
 // TestKustomizeReference writes the bases and components for kustomize: what the
 // command manifests prints.
 func TestKustomizeReference(t *testing.T) {
-	const monitors = "--set=serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true"
+	const monitors = " --only=ServiceMonitor --set=serviceMonitor.enabled=true"
+	const everything = "--offline --set=pods.enabled=true,pods.selector=app=web"
 	for folder, args := range map[string]string{
-		"state":                      "--offline",
-		"state-protected":            "--offline --auth=kubernetes --set=tls.source=secret",
-		"pods":                       "pods --selector=app=web",
-		"monitoring/state":           "--offline --only=ServiceMonitor,PrometheusRule " + monitors,
-		"monitoring/state-protected": "--offline --auth=kubernetes --only=ServiceMonitor,PrometheusRule --set=tls.source=secret " + monitors,
-		"monitoring/pods":            "pods --selector=app=web --only=ServiceMonitor,PrometheusRule " + monitors,
-		"dashboards":                 "--offline --only=ConfigMap --set=pods.enabled=true,pods.selector=app=web " + monitors,
+		"namespace":                  "--offline --only=Namespace",
+		"state":                      "--offline --no-namespace",
+		"state-protected":            "--offline --no-namespace --auth=kubernetes --set=tls.source=secret",
+		"pods":                       "pods --no-namespace --selector=app=web",
+		"monitoring/state":           "--offline" + monitors,
+		"monitoring/state-protected": "--offline --auth=kubernetes --set=tls.source=secret" + monitors,
+		"monitoring/pods":            "pods --selector=app=web" + monitors,
+		"alerts":                     everything + " --only=PrometheusRule --set=prometheusRule.enabled=true",
+		"dashboards":                 everything + " --only=ConfigMap --set=dashboards.enabled=true",
 	} {
 		words := append([]string{"manifests"}, strings.Fields(args)...)
 		dir := filepath.Join("..", "..", "deploy", "kustomize", folder)
 		compareGolden(t, filepath.Join(dir, "kubevitals.yaml"), run(t, nil, words...).ok(t))
 		kind := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-		if strings.HasPrefix(folder, "monitoring/") || folder == "dashboards" {
+		if strings.HasPrefix(folder, "monitoring/") || folder == "dashboards" || folder == "alerts" {
 			kind = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 		}
 		compareGolden(t, filepath.Join(dir, "kustomization.yaml"), kind+"resources: [kubevitals.yaml]\n")

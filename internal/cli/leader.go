@@ -45,7 +45,7 @@ func (f *leaderFlags) place() (string, error) {
 	}
 	namespace, err := ownNamespace(podNamespaceFile)
 	if err != nil {
-		return "", fmt.Errorf("--leader-elect: this does not run in a pod with a ServiceAccount: name the namespace of the Lease with --leader-elect-namespace: %w", err)
+		return "", fmt.Errorf("--leader-elect: %w (name the namespace of the Lease with --leader-elect-namespace)", err)
 	}
 	return namespace, nil
 }

@@ -68,7 +68,7 @@ by --set and --values: monitors, alerts and dashboards, resources, and so on.
 			if err != nil {
 				return err
 			}
-			part := map[string]any{"rbac": rolesOf(permissions), "catalogs": anyOf(r.state.catalogs())}
+			part := map[string]any{"rbac": rolesOf(permissions), "catalogs": anyOf(r.state.catalogs()), "metricPipelines": r.state.pipelines.any()}
 			values := map[string]any{"state": part}
 			given := []string{"rules", "custom-resource-state-config-file"}
 			if err := r.state.files(part, values); err != nil {
@@ -106,7 +106,11 @@ kubectl apply: those of the Helm chart, with exactly the permissions that
 			if !cmd.Flags().Changed("selector") {
 				return errors.New("--selector: which pods are to be asked? Give a label selector, such as app=web")
 			}
-			part := map[string]any{"enabled": true, "rbac": rolesOf(permissions), "args": anyOf(installed(cmd))}
+			args := installed(cmd)
+			if !cmd.Flags().Changed("budget") {
+				args = append(args, "--budget="+chartBudget)
+			}
+			part := map[string]any{"enabled": true, "rbac": rolesOf(permissions), "args": anyOf(args)}
 			values := map[string]any{"pods": part, "state": map[string]any{"enabled": false}}
 			return f.print(cmd, &r.account, &r.pods.serve.secure, part, values)
 		},
@@ -120,6 +124,9 @@ kubectl apply: those of the Helm chart, with exactly the permissions that
 	return cmd
 }
 
+// chartBudget is the budget of pods for the memory that the chart gives them.
+const chartBudget = "256Mi"
+
 // print renders the chart with values, among which are those of a part, and those of
 // the flags.
 func (f *manifestFlags) print(cmd *cobra.Command, account *accountFlags, secure *secureFlags, part, values map[string]any) error {
@@ -127,6 +134,9 @@ func (f *manifestFlags) print(cmd *cobra.Command, account *accountFlags, secure 
 		part["serviceAccount"] = map[string]any{"create": false, "name": account.account}
 	}
 	if err := secure.chart(values); err != nil {
+		return err
+	}
+	if err := onlyHere(cmd); err != nil {
 		return err
 	}
 	values["fullnameOverride"] = account.name
@@ -202,6 +212,9 @@ func (f *secureFlags) chart(values map[string]any) error {
 			return fmt.Errorf("--%s: the chart decides on ports and files of a server; --set tls.source=secret takes a certificate of yours", flag)
 		}
 	}
+	if f.auth != "kubernetes" && (f.selfSigned || len(f.audiences) > 0) {
+		return errors.New("--tls-self-signed, --auth-audience: the chart serves TLS for --auth=kubernetes only")
+	}
 	auth := map[string]any{"enabled": f.auth == "kubernetes"}
 	if len(f.audiences) > 0 {
 		auth["audiences"] = anyOf(f.audiences)
@@ -209,6 +222,20 @@ func (f *secureFlags) chart(values map[string]any) error {
 	values["auth"] = auth
 	if f.selfSigned {
 		values["tls"] = map[string]any{"source": "selfSigned"}
+	}
+	return nil
+}
+
+// onlyHere refuses flags that name files of this machine, or have secrets that anybody
+// could read who may read Deployments.
+func onlyHere(cmd *cobra.Command) error {
+	for _, name := range []string{"otlp-ca", "otlp-cert", "otlp-key", "pod-auth", "metric-relabel-configs", "from"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s names a file of this machine: mount it with --set STATE_OR_PODS.extraVolumes and extraVolumeMounts, and give the flag by extraArgs", name)
+		}
+	}
+	if cmd.Flags().Changed("otlp-header") {
+		return errors.New("--otlp-header: who may read the Deployment could read it: use OTEL_EXPORTER_OTLP_HEADERS of a Secret, by extraEnv")
 	}
 	return nil
 }

@@ -271,6 +271,11 @@ func (p *pipelines) connect(ctx context.Context, all []pipeline.Pipeline) {
 		config, ok := wanted[name]
 		return !ok || !reflect.DeepEqual(config, push.config)
 	})
+	for _, one := range all {
+		if _, ok := wanted[one.Name]; !ok && one.Err == nil && p.watcher != nil {
+			p.statuses.sayIdle(one.Name, p.watcher.Reported)
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {

@@ -30,12 +30,13 @@ type pipelineStatuses struct {
 	log   *slog.Logger
 	wake  chan struct{}
 
-	mu  sync.Mutex
-	due map[string]pipeline.Condition
+	mu   sync.Mutex
+	due  map[string]pipeline.Condition
+	said map[string]bool // by this process
 }
 
 func newPipelineStatuses(write func(context.Context, string, pipeline.Condition) error, leads func() bool, log *slog.Logger) *pipelineStatuses {
-	return &pipelineStatuses{write: write, leads: leads, log: log, wake: make(chan struct{}, 1), due: make(map[string]pipeline.Condition)}
+	return &pipelineStatuses{write: write, leads: leads, log: log, wake: make(chan struct{}, 1), due: make(map[string]pipeline.Condition), said: make(map[string]bool)}
 }
 
 // say has a condition written soon, if this process is the one that writes, and
@@ -45,7 +46,7 @@ func (s *pipelineStatuses) say(name string, c pipeline.Condition) {
 		return
 	}
 	s.mu.Lock()
-	s.due[name] = c
+	s.due[name], s.said[name] = c, true
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -101,6 +102,20 @@ func (s *pipelineStatuses) writeOne(ctx context.Context, name string, c pipeline
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	return s.write(ctx, name, c)
+}
+
+// sayIdle says of pipelines that nothing is pushed for them. Others than those of which
+// something was said, by this process or one before it, are none of our business.
+func (s *pipelineStatuses) sayIdle(name string, reported func(name string) bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	ours := s.said[name]
+	s.mu.Unlock()
+	if ours || reported(name) {
+		s.say(name, pipeline.Condition{Status: "False", Reason: "Disabled", Message: "The input kyma is off, or there is no output: nothing is pushed."})
+	}
 }
 
 // invalidCondition is that a pipeline cannot be used.

@@ -95,7 +95,7 @@ func (f *chooseFlags) places(c *chosen, set *pflag.FlagSet, own func() (string, 
 	if f.ownNamespace {
 		name, err := own()
 		if err != nil {
-			return fmt.Errorf("--own-namespace: %w", err)
+			return fmt.Errorf("--own-namespace: %w (name the namespace with --namespaces)", err)
 		}
 		c.namespaces = append(slices.Clip(c.namespaces), name)
 	}
@@ -107,7 +107,7 @@ func (f *chooseFlags) places(c *chosen, set *pflag.FlagSet, own func() (string, 
 func ownNamespace(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("this does not run in a pod with a ServiceAccount, name the namespace with --namespaces: %w", err)
+		return "", fmt.Errorf("this does not run in a pod with a ServiceAccount: %w", err)
 	}
 	name := strings.TrimSpace(string(data))
 	if wrong := validation.ValidateNamespaceName(name, false); len(wrong) > 0 {

@@ -203,7 +203,7 @@ func commandLine(cmd *cobra.Command) string {
 			switch {
 			case flag.Value.Type() == "bool" && value == "true":
 				word = "--" + flag.Name
-			case strings.HasPrefix(flag.Name, "otlp-"):
+			case strings.HasPrefix(flag.Name, "otlp-") || flag.Name == "set" && strings.Contains(strings.ToLower(value), "env"):
 				word = "--" + flag.Name + "=…" // it may be secret, and no permission depends on it
 			case strings.ContainsAny(value, "\r\n"):
 				word = "--" + flag.Name + "=…"

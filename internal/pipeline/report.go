@@ -145,6 +145,18 @@ func holds(u *unstructured.Unstructured, c Condition) bool {
 	return m["status"] == c.Status && m["reason"] == c.Reason && m["message"] == c.Message && generation == u.GetGeneration()
 }
 
+// Reported reports whether the status of a MetricPipeline has the condition.
+func (w *Watcher) Reported(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	object := w.objects[name]
+	if object == nil {
+		return false
+	}
+	_, i := conditionsOf(object)
+	return i >= 0
+}
+
 // put sets the condition. The time of its transition is that of its status.
 func put(u *unstructured.Unstructured, c Condition, now time.Time) error {
 	all, i := conditionsOf(u)

@@ -1,9 +1,9 @@
 package deploy_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -16,9 +16,10 @@ func TestKustomize(t *testing.T) {
 	}
 	kubectl(t, "create", "namespace", "kustomize")
 	for base, components := range map[string][]string{
-		"state":           {"monitoring/state", "dashboards"},
+		"state":           {"monitoring/state", "alerts", "dashboards"},
 		"state-protected": {"monitoring/state-protected", "dashboards"},
 		"pods":            {"monitoring/pods"},
+		"state+pods":      {"monitoring/state", "monitoring/pods", "alerts", "dashboards"},
 	} {
 		t.Run(base, func(t *testing.T) {
 			dir := t.TempDir()
@@ -30,7 +31,11 @@ func TestKustomize(t *testing.T) {
 				return r
 			}
 			text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: kustomize\n"
-			text += fmt.Sprintf("resources: [%s]\ncomponents:\n", relative(base))
+			text += "resources:\n"
+			for b := range strings.SplitSeq(base, "+") {
+				text += "- " + relative(b) + "\n"
+			}
+			text += "components:\n"
 			for _, c := range components {
 				text += "- " + relative(c) + "\n"
 			}

@@ -116,7 +116,7 @@ podDisruptionBudget: {enabled: true}
 	apply(t, prometheusObject(t, namespace))
 	s := promtest.New(t)
 	s.Run(t, scrapeConfig(t, namespace), 2)
-	for _, job := range []string{"kubevitals-state-metrics-service", namespace + "/kubevitals"} {
+	for _, job := range []string{"kubevitals-state-metrics-service", namespace + "/kubevitals-state"} {
 		series := s.SeriesOf(t, job)
 		up, ready := 0, 0
 		for key, v := range series {

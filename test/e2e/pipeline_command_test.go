@@ -167,6 +167,7 @@ func TestMetricPipelinesCommand(t *testing.T) {
 		}
 		return nil
 	})
+	condition("False/Disabled")
 	program.Poll(t, "the push to have ended", func() error {
 		if text := scrape(t, p); strings.Contains(text, `pipeline="modules"`) {
 			return errors.New("it goes on")

@@ -23,7 +23,7 @@
 {{- with $v.catalogs }}{{ $args = append $args (printf "--catalog=%s" (join "," .)) }}{{ end }}
 {{- with $v.enable }}{{ $args = append $args (printf "--enable=%s" (join "," .)) }}{{ end }}
 {{- range $name, $value := $v.params }}
-{{- $args = append $args (printf "--param=%s=%s" $name (kindIs "slice" $value | ternary (join "," $value) (toString $value))) }}
+{{- $args = append $args (printf "--param=%s=%s" $name (kindIs "slice" $value | ternary (join "," $value) (kindIs "float64" $value | ternary (toJson $value) (toString $value)))) }}
 {{- end }}
 {{- if $v.rules }}{{ $args = append $args "--rules=/etc/kubevitals/rules" }}{{ end }}
 {{- if .root.Values.customResourceState.enabled }}
@@ -50,6 +50,7 @@
 {{- $args := list }}
 {{- with .values.otlpEndpoint }}{{ $args = append $args (printf "--otlp-endpoint=%s" .) }}{{ end }}
 {{- if .values.leaderElection }}
+{{- if and (eq .part "pods") (ne .values.kind "Deployment") }}{{ fail (printf "pods.leaderElection: each pod of a %s pushes what it has scraped: there is no leader among them" .values.kind) }}{{ end }}
 {{- $args = concat $args (list "--leader-elect" (printf "--leader-elect-name=%s" (include "kubevitals.name" .))) }}
 {{- end }}
 {{- toJson $args }}

@@ -3,6 +3,7 @@ package scan
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -106,12 +107,16 @@ func TestAllocations(t *testing.T) {
 		var m Memory
 		// The race detector has pools forget now and then.
 		for name, opts := range map[string]Options{"steady": {Memory: &m}, "fresh": {}} {
-			if n := testing.AllocsPerRun(5, func() {
-				if err := x.Scan(body, opts); err != nil {
-					t.Fatal(err)
-				}
-			}); n > 1 || n > 0 && name == "steady" {
-				t.Errorf("%v, %s: %v allocations", format, name, n)
+			least := math.Inf(1) // others empty pools in between
+			for range 3 {
+				least = min(least, testing.AllocsPerRun(5, func() {
+					if err := x.Scan(body, opts); err != nil {
+						t.Fatal(err)
+					}
+				}))
+			}
+			if least > 1 || least > 0 && name == "steady" {
+				t.Errorf("%v, %s: %v allocations", format, name, least)
 			}
 		}
 	}
