@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -285,5 +286,63 @@ func TestKustomizeReference(t *testing.T) {
 			kind = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
 		}
 		compareGolden(t, filepath.Join(dir, "kustomization.yaml"), kind+"resources: [kubevitals.yaml]\n")
+	}
+}
+
+const oneRule = `apiVersion: kubevitals.io/v1alpha1
+kind: MetricRules
+spec: {resources: [{groupVersionKind: {group: myteam.io, version: v1, kind: Foo}, metrics: [{name: foo, value: object.metadata.generation}]}]}
+`
+
+// TestManifestsRefused: what cannot be installed, or would not be what the permissions
+// are for, is an error that says what to do.
+func TestManifestsRefused(t *testing.T) {
+	dir := t.TempDir()
+	rules := write(t, dir, "my rules.yaml", oneRule)
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--offline", "--set=state.catalogs={kyma}"}, `state.catalogs: that is said by flags of "kubevitals state"`},
+		{[]string{"--offline", "--set=state.rbac.create=false"}, "state.rbac: that is said by flags"},
+		{[]string{"--offline", "--set=state.kind=StatefulSet"}, "--pod='$(POD_NAME)'"},
+		{[]string{"pods", "--selector=a=b", "--set=pods.kind=DaemonSet"}, "--node-name='$(NODE_NAME)'"},
+		{[]string{"--offline", "--listen=:1"}, "--listen: the chart decides on ports"},
+		{[]string{"--offline", "--tls-self-signed"}, "for --auth=kubernetes only"},
+		{[]string{"--offline", "--otlp-endpoint=http://c:4318", "--otlp-header=a=b"}, "OTEL_EXPORTER_OTLP_HEADERS of a Secret"},
+		{[]string{"--offline", "--otlp-endpoint=http://c:4318", "--otlp-ca=ca.pem"}, "--otlp-ca names a file of this machine"},
+		{[]string{"--offline", "--rules", rules}, "a ConfigMap cannot have a rule file of this name"},
+		{[]string{"--offline", "--only=Job"}, "there is no Job among the objects"},
+		{[]string{"pods"}, "--selector: which pods are to be asked?"},
+	} {
+		r := run(t, nil, append([]string{"manifests"}, x.args...)...)
+		if r.code == 0 || !strings.Contains(r.stderr, x.want) {
+			t.Errorf("%q: exit code %d, stderr %s", x.args, r.code, r.stderr)
+		}
+		if strings.Contains(r.stderr, "a=b:") {
+			t.Errorf("%q: a header is shown: %s", x.args, r.stderr)
+		}
+	}
+}
+
+// TestManifestsFiles: rule files become a ConfigMap that is mounted where the arguments
+// say, whatever their text is like.
+func TestManifestsFiles(t *testing.T) {
+	text := "  # begins with a line that is indented\n" + oneRule
+	dir := t.TempDir()
+	write(t, dir, "a.yaml", text)
+	write(t, dir, ".hidden.yaml", "not: read")
+	if err := os.Mkdir(filepath.Join(dir, "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "below"), "b.yaml", "not: read")
+	out := run(t, nil, "manifests", "--offline", "--catalog=gateway-api", "--rules", dir).ok(t)
+	objects := objectsOf(t, out)
+	data := objects["ConfigMap kubevitals-state-rules kubevitals"].(map[string]any)["data"]
+	if diff := cmp.Diff(map[string]any{"a.yaml": text}, data); diff != "" {
+		t.Errorf("ConfigMap (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(out, "- --rules=/etc/kubevitals/rules\n") || !strings.Contains(out, "mountPath: /etc/kubevitals/rules,") {
+		t.Errorf("the rules are not mounted where they are looked for:\n%s", out)
 	}
 }

@@ -51,11 +51,22 @@ func (f *leaderFlags) place() (string, error) {
 }
 
 // allow adds what the election takes, in the namespace of the Lease or of the
-// account.
-func (f *leaderFlags) allow(to *rbac.Permissions, namespace string) {
-	if f.elect {
-		to.Allow(rbac.Permission{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "get", "update"}, Why: "--leader-elect"},
-			cmp.Or(f.namespace, namespace))
+// account. Shards have a Lease each, and it is not known how many they will be.
+func (f *leaderFlags) allow(to *rbac.Permissions, namespace string, shards bool) {
+	if !f.elect {
+		return
+	}
+	name := f.name
+	if shards {
+		name = ""
+	}
+	lease := rbac.Permission{Group: "coordination.k8s.io", Resource: "leases", Why: "--leader-elect"}
+	for _, p := range []struct {
+		name  string
+		verbs []string
+	}{{"", []string{"create"}}, {name, []string{"get", "update"}}} { // a name says nothing of what does not exist yet
+		lease.Name, lease.Verbs = p.name, p.verbs
+		to.Allow(lease, cmp.Or(f.namespace, namespace))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/mod/semver"
 	"helm.sh/helm/v4/pkg/strvals"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubevitals/kubevitals/internal/manifest"
@@ -146,6 +146,9 @@ func (f *manifestFlags) print(cmd *cobra.Command, account *accountFlags, secure 
 	if err != nil {
 		return err
 	}
+	if err := f.decided(cmd, values); err != nil {
+		return err
+	}
 	objects, err := manifest.Render(manifest.Release{Name: account.name, Namespace: account.namespace, Version: releasedVersion(), Values: values})
 	if err != nil {
 		return err
@@ -191,6 +194,38 @@ func (f *manifestFlags) merge(values map[string]any) (map[string]any, error) {
 		}
 	}
 	return values, nil
+}
+
+// decided refuses values of a part that flags decide on: arguments and permissions are
+// those of the flags.
+func (f *manifestFlags) decided(cmd *cobra.Command, values map[string]any) error {
+	given, err := f.merge(make(map[string]any))
+	if err != nil {
+		return err
+	}
+	for _, part := range []string{"state", "pods"} {
+		ours, _ := values[part].(map[string]any)
+		if _, printed := ours["rbac"]; !printed {
+			continue // it is on by --set alone, and the chart decides
+		}
+		theirs, _ := given[part].(map[string]any)
+		for key := range theirs {
+			if !slices.Contains(beside, key) {
+				return fmt.Errorf("%s.%s: that is said by flags of \"kubevitals %s\", which the permissions go by as well", part, key, part)
+			}
+		}
+		shares := slices.ContainsFunc([]string{"shard", "pod", "node-name"}, cmd.Flags().Changed)
+		if kind := theirs["kind"]; kind != nil && kind != "Deployment" && !shares {
+			return fmt.Errorf("%s.kind: the pods of a %v share the work by a flag: --pod='$(POD_NAME)' and --pod-namespace='$(POD_NAMESPACE)' of state, --shard=auto/COUNT or --node-name='$(NODE_NAME)' of pods", part, kind)
+		}
+	}
+	return nil
+}
+
+// beside are the values of a part that no flag is about.
+var beside = []string{
+	"enabled", "kind", "replicas", "appName", "extraArgs", "extraEnv", "serviceAccount", "resources", "podLabels", "podAnnotations", "nodeSelector",
+	"tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "extraVolumes", "extraVolumeMounts",
 }
 
 // overlay puts values over others, key by key.
@@ -278,20 +313,19 @@ func (f *stateFlags) files(part, values map[string]any) error {
 		return errors.New("--metric-pipeline names a file of this machine: use --metric-pipelines, or --set with extraVolumes")
 	}
 	rules := make(map[string]any)
-	for _, file := range f.rules.Paths {
-		err := filepath.WalkDir(file, func(name string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)) && name != file {
+	for _, name := range f.rules.Paths {
+		for _, file := range rulebook.FilesIn(name) {
+			key := filepath.Base(file)
+			data, err := rulebook.Read("", file)
+			switch _, twice := rules[key]; {
+			case err != nil:
 				return err
+			case twice:
+				return fmt.Errorf("--rules: %s: there is another file of this name, and a ConfigMap has one of each", file)
+			case !rulebook.IsRuleFile(key) || len(validation.IsConfigMapKey(key)) > 0:
+				return fmt.Errorf("--rules: %s: a ConfigMap cannot have a rule file of this name: call it something like my-rules.yaml", file)
 			}
-			data, err := os.ReadFile(name)
-			if _, twice := rules[path.Base(name)]; twice {
-				return fmt.Errorf("%s: there is another file of this name, and a ConfigMap has one of each", name)
-			}
-			rules[path.Base(name)] = string(data)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("--rules: %w", err)
+			rules[key] = string(data)
 		}
 	}
 	if len(rules) > 0 {

@@ -81,7 +81,7 @@ var rbacOwn = []string{"name", "namespace", "service-account", "crds", "offline"
 // rbacListed are the flags of the command state on which permissions depend.
 var rbacListed = []string{
 	"auth", "auth-kubeconfig", "catalog", "collect", "custom-resource-state-config-file", "enable", "kubeconfig",
-	"leader-elect", "leader-elect-namespace", "metric-pipeline", "metric-pipelines",
+	"leader-elect", "leader-elect-name", "leader-elect-namespace", "metric-pipeline", "metric-pipelines",
 	"namespaces", "param", "pod", "pod-namespace", "rules", "rules-configmaps", "rules-configmaps-namespaces",
 }
 
@@ -133,7 +133,7 @@ func (f *rbacFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []string
 		return nil, nil, err
 	}
 	s.pipelines.allow(permissions)
-	s.push.leader.allow(permissions, f.account.namespace)
+	s.push.leader.allow(permissions, f.account.namespace, s.sharding.any())
 	s.sharding.allow(permissions)
 	return permissions, append(about, f.about(plan, permissions)...), nil
 }

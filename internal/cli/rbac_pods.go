@@ -46,7 +46,7 @@ are not listed. No cluster is asked.`,
 }
 
 // rbacPodsListed are the flags of the command pods on which permissions depend.
-var rbacPodsListed = []string{"auth", "auth-kubeconfig", "leader-elect", "leader-elect-namespace", "namespaces", "namespace-selector", "own-namespace"}
+var rbacPodsListed = []string{"auth", "auth-kubeconfig", "leader-elect", "leader-elect-name", "leader-elect-namespace", "namespaces", "namespace-selector", "own-namespace"}
 
 func (f *rbacPodsFlags) run(cmd *cobra.Command) error {
 	permissions, about, err := f.permissions(cmd)
@@ -79,7 +79,7 @@ func (f *rbacPodsFlags) permissions(cmd *cobra.Command) (*rbac.Permissions, []st
 	for _, rule := range watch.Permissions(watch.Options{Namespaces: chosen.namespaces, NamespaceSelector: p.choose.namespaceSelector}) {
 		allow(permissions, rule)
 	}
-	p.push.leader.allow(permissions, f.account.namespace)
+	p.push.leader.allow(permissions, f.account.namespace, false)
 	about := []string{"Printed by: " + commandLine(cmd)}
 	switch {
 	case len(chosen.namespaces) == 0:

@@ -69,7 +69,7 @@ func (c *Config) Compile(files []File, read func(name string) ([]byte, error), w
 func (c *Config) Files() []File {
 	var files []File
 	for _, path := range c.Paths {
-		for _, file := range filesIn(path) {
+		for _, file := range FilesIn(path) {
 			files = append(files, File{Name: file})
 		}
 	}

@@ -17,8 +17,8 @@ type File struct {
 	Data   []byte // what is in it, once it has been read
 }
 
-// filesIn returns the rule files in a folder, or the name of what is none.
-func filesIn(name string) []string {
+// FilesIn returns the rule files in a folder, or the name of what is none.
+func FilesIn(name string) []string {
 	entries, err := os.ReadDir(name)
 	if err != nil || name == "" {
 		return []string{name}
@@ -27,7 +27,7 @@ func filesIn(name string) []string {
 	for _, e := range entries {
 		file := filepath.Join(name, e.Name())
 		info, err := os.Stat(file) // of what a link leads to, as in a mounted ConfigMap
-		if err == nil && !info.IsDir() && isRuleFile(e.Name()) {
+		if err == nil && !info.IsDir() && IsRuleFile(e.Name()) {
 			out = append(out, file)
 		}
 	}
@@ -37,9 +37,9 @@ func filesIn(name string) []string {
 	return out
 }
 
-// isRuleFile reports whether a file of a folder, or a key of a ConfigMap, has
+// IsRuleFile reports whether a file of a folder, or a key of a ConfigMap, has
 // the name of a rule file.
-func isRuleFile(name string) bool {
+func IsRuleFile(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) && !strings.HasPrefix(name, ".")
 }
 

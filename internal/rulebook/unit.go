@@ -62,7 +62,7 @@ func unitOfCatalog(c Catalog) (unit, error) {
 func unitOf(cm ConfigMap) unit {
 	u := unit{created: cm.Created}
 	for _, key := range slices.Sorted(maps.Keys(cm.Data)) {
-		if isRuleFile(key) {
+		if IsRuleFile(key) {
 			u.files = append(u.files, File{Name: displayName(cm.Name) + ": " + key, Data: []byte(cm.Data[key])})
 		}
 	}

@@ -53,13 +53,23 @@ func TestTemplates(t *testing.T) {
 // TestWrongValues: what is wrong with values is said in words.
 func TestWrongValues(t *testing.T) {
 	for values, want := range map[string]string{
-		`{state: {kin: Deployment}}`:                        "additional properties 'kin' not allowed",
-		`{auth: {enabled: "yes"}}`:                          "got string, want boolean",
-		`{pods: {enabled: true}}`:                           "pods.selector: which pods are to be asked?",
-		`{state: {catalogs: [gateway]}}`:                    `there is no catalog "gateway": there are conditions, gateway-api, kuadrant, kyma`,
-		`{tls: {source: certManager}}`:                      "tls.certManager.issuerRef: which issuer is to sign the certificate?",
-		`{image: {digest: "1234"}}`:                         "does not match pattern",
-		`{podDisruptionBudget: {maxUnavailable: some}}`:     "maxUnavailable",
+		`{state: {kin: Deployment}}`:                                              "additional properties 'kin' not allowed",
+		`{auth: {enabled: "yes"}}`:                                                "got string, want boolean",
+		`{pods: {enabled: true}}`:                                                 "pods.selector: which pods are to be asked?",
+		`{state: {catalogs: [gateway]}}`:                                          `there is no catalog "gateway": there are conditions, gateway-api, kuadrant, kyma`,
+		`{tls: {source: certManager}}`:                                            "tls.certManager.issuerRef: which issuer is to sign the certificate?",
+		`{image: {digest: "1234"}}`:                                               "does not match pattern",
+		`{podDisruptionBudget: {maxUnavailable: some}}`:                           "maxUnavailable",
+		`{tls: {secretName: x}, pods: {enabled: true, selector: a=b}}`:            "tls.secretName: both parts would have a certificate of this name",
+		`{state: {appName: x}, pods: {enabled: true, selector: a=b, appName: x}}`: "each part would select the pods of the other",
+		`{reader: {token: false}, serviceMonitor: {enabled: true}}`:               "reader: monitors need a token",
+		`{auth: {audiences: [x]}, podMonitor: {enabled: true}}`:                   "auth.audiences: the token of the reader is for the API server",
+		`{customResourceState: {enabled: true}}`:                                  "customResourceState.config: what is in the file?",
+		`{customResourceState: {enabled: true, create: false}}`:                   "customResourceState.name: which ConfigMap has the file?",
+		`{state: {leaderElection: true}}`:                                         "state.leaderElection: nothing is pushed",
+		`{pods: {enabled: true, kind: DaemonSet, selector: a=b, leaderElection: true, otlpEndpoint: "http://c"}}`: "there is no leader among them",
+		`{state: {namespaces: [a, a]}}`:                     "items at 0 and 1 are equal",
+		`{fullnameOverride: A_b}`:                           "does not match pattern",
 		`{state: {rbac: {extraRules: [{resource: pods}]}}}`: "additional properties 'resource' not allowed",
 	} {
 		_, err := helm(t, "template", "kubevitals", chart, "--values", writeFile(t, values))

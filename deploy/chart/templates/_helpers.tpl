@@ -96,7 +96,7 @@ honorLabels: {{ $monitor.honorLabels }}
 scheme: https
 authorization:
   type: Bearer
-  credentials: {name: {{ include "kubevitals.fullname" .root }}-metrics-reader-token, key: token}
+  credentials: {name: {{ default (printf "%s-metrics-reader-token" (include "kubevitals.fullname" .root)) .root.Values.reader.secretName }}, key: token}
 tlsConfig:
   {{- if include "kubevitals.hasTLSSecret" . }}
   ca:

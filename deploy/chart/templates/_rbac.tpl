@@ -23,7 +23,14 @@
 {{- else }}{{ $cluster = concat $cluster $namespaced }}{{ end }}
 {{- if $cluster }}{{ $roles = prepend $roles (dict "namespace" "" "rules" $cluster) }}{{ end }}
 {{- $own := list }}
-{{- if .values.leaderElection }}{{ $own = concat $own $known.leaderElection }}{{ end }}
+{{- if .values.leaderElection }}
+{{- $lease := include "kubevitals.name" . }}
+{{- $shards := eq .values.kind "StatefulSet" }}
+{{- range $known.leaderElection }}
+{{- if .resourceNames }}{{ $_ := set . "resourceNames" (list $lease) }}{{ if $shards }}{{ $_ := unset . "resourceNames" }}{{ end }}{{ end }}
+{{- $own = append $own . }}
+{{- end }}
+{{- end }}
 {{- if and (eq .part "state") (eq .values.kind "StatefulSet") }}
 {{- $name := include "kubevitals.name" . }}
 {{- range $known.shards }}

@@ -297,11 +297,8 @@ func TestBrokenConnections(t *testing.T) {
 	check(t, "dies in the middle", err, client.Retry, 0, false, "")
 
 	hangs := make(chan struct{})
-	addr := serve(t, func(ctx context.Context, _ pmetric.Metrics) (pmetricotlp.ExportResponse, error) {
-		select {
-		case <-ctx.Done():
-		case <-hangs:
-		}
+	addr := serve(t, func(context.Context, pmetric.Metrics) (pmetricotlp.ExportResponse, error) {
+		<-hangs // and not until the deadline, of which the server knows as well
 		return pmetricotlp.NewExportResponse(), nil
 	})
 	defer close(hangs)
